@@ -1,0 +1,110 @@
+using System.Buffers.Binary;
+using System.Numerics;
+using System.Runtime.CompilerServices;
+
+namespace Hectare.Protocol;
+
+/// <summary>Writes bits from the least significant bit of a little-endian stream. Fails once and stays failed; never writes past the end.</summary>
+public ref struct BitWriter
+{
+    private readonly Span<byte> _buffer;
+    private ulong _pending;        // bits not yet stored, from bit 0
+    private int _pendingBits;      // 0 to 63
+    private int _storedBytes;
+    private readonly int _capacityBits;
+
+    /// <summary>Starts at the first bit of <paramref name="buffer"/>.</summary>
+    public BitWriter(Span<byte> buffer)
+    {
+        _buffer = buffer;
+        _capacityBits = buffer.Length * 8;
+    }
+
+    /// <summary>True once a write did not fit. Everything after that is ignored.</summary>
+    public bool Failed { get; private set; }
+
+    /// <summary>Bits written so far.</summary>
+    public readonly int BitCount => (_storedBytes * 8) + _pendingBits;
+
+    /// <summary>Bytes that <see cref="Finish"/> will give now.</summary>
+    public readonly int ByteCount => (BitCount + 7) >> 3;
+
+    /// <summary>Bits that still fit.</summary>
+    public readonly int FreeBits => _capacityBits - BitCount;
+
+    /// <summary>The low <paramref name="bits"/> bits of <paramref name="value"/>; 0 to 64.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Write(ulong value, int bits)
+    {
+        Contract.Assert(bits is >= 0 and <= 64);
+        if (Failed || bits > FreeBits)
+        {
+            Failed = true;
+            return;
+        }
+
+        if (bits < 64)
+            value &= (1UL << bits) - 1;
+        _pending |= value << _pendingBits;
+        int total = _pendingBits + bits;
+        if (total >= 64)
+        {
+            BinaryPrimitives.WriteUInt64LittleEndian(_buffer[_storedBytes..], _pending);
+            _storedBytes += 8;
+            _pending = _pendingBits == 0 ? 0 : value >> (64 - _pendingBits);
+            total -= 64;
+        }
+
+        _pendingBits = total;
+    }
+
+    /// <summary>One bit.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void WriteBool(bool value) => Write(value ? 1u : 0u, 1);
+
+    /// <summary>Exponential Golomb code of order <paramref name="k"/>: short for values near 2^k, never long.</summary>
+    /// <remarks>w = value + 2^k; as many ones as w has bits above k + 1, a zero, then the bits of w below its highest.</remarks>
+    public void WriteGolomb(uint value, int k)
+    {
+        ulong w = value + (1UL << k);
+        int low = BitOperations.Log2(w);
+        int ones = low - k;
+        Write((1UL << ones) - 1, ones + 1);
+        Write(w, low);
+    }
+
+    /// <summary>A signed value as zigzag and Golomb: 0, -1, 1, -2 ... become 0, 1, 2, 3 ...</summary>
+    public void WriteSignedGolomb(int value, int k) => WriteGolomb((uint)((value << 1) ^ (value >> 31)), k);
+
+    /// <summary>Whole bytes at any bit position.</summary>
+    public void WriteBytes(scoped ReadOnlySpan<byte> bytes)
+    {
+        while (bytes.Length >= 8)
+        {
+            Write(BinaryPrimitives.ReadUInt64LittleEndian(bytes), 64);
+            bytes = bytes[8..];
+        }
+
+        foreach (byte one in bytes)
+            Write(one, 8);
+    }
+
+    /// <summary>Zero bits up to the next byte.</summary>
+    public void AlignToByte() => Write(0, -_pendingBits & 7);
+
+    /// <summary>Stores what is pending and gives the bytes used. Further writes go on behind the last bit.</summary>
+    public readonly ReadOnlySpan<byte> Finish()
+    {
+        int bytes = (_pendingBits + 7) >> 3;
+        for (int i = 0; i < bytes; i++)
+            _buffer[_storedBytes + i] = (byte)(_pending >> (8 * i));
+        return _buffer[..(_storedBytes + bytes)];
+    }
+
+    /// <summary>Bits of a value's Golomb code, for budgets.</summary>
+    public static int GolombBits(uint value, int k)
+    {
+        int low = BitOperations.Log2(value + (1UL << k));
+        return (2 * low) - k + 1;
+    }
+}
