@@ -1,0 +1,187 @@
+using Hectare.Protocol;
+
+namespace Hectare.Transport;
+
+/// <summary>The lanes of one connection: who goes first when a packet's room is short, and what came in. Lanes cost nothing until used.</summary>
+internal sealed class ReliableLanes
+{
+    private const int LaneCount = 4;
+    private const int SegmentsMax = byte.MaxValue;
+
+    private readonly ConnectionOptions _options;
+    private readonly LaneSender?[] _senders = new LaneSender?[LaneCount];
+    private readonly LaneReceiver?[] _receivers = new LaneReceiver?[LaneCount];
+
+    // Start-time fair queueing: each lane's clock runs by the bytes it sent over its weight, the lane furthest behind goes next.
+    private readonly ulong[] _clocks = new ulong[LaneCount];
+    private ulong _clock;
+    private bool _isClosed;
+
+    public ReliableLanes(ConnectionOptions options) => _options = options;
+
+    /// <summary>Fragments sent again.</summary>
+    public long Resent
+    {
+        get
+        {
+            long resent = 0;
+            foreach (LaneSender? sender in _senders)
+                resent += sender?.Resent ?? 0;
+            return resent;
+        }
+    }
+
+    /// <summary>Bytes that all lanes have rented or allocated.</summary>
+    public int MemoryBytes
+    {
+        get
+        {
+            int bytes = 0;
+            for (int i = 0; i < LaneCount; i++)
+                bytes += (_senders[i]?.MemoryBytes ?? 0) + (_receivers[i]?.MemoryBytes ?? 0);
+            return bytes;
+        }
+    }
+
+    /// <summary>True when a peer sent fragments that contradict each other.</summary>
+    public bool IsBroken { get; private set; }
+
+    public SendResult TrySend(Lane lane, ReadOnlySpan<byte> message)
+    {
+        if (_isClosed)
+            return SendResult.Closed;
+        if (message.Length > _options.MessageBytesMax)
+            return SendResult.TooLarge;
+        LaneSender sender = _senders[(int)lane] ??= new LaneSender(lane, _options.LaneOf(lane).QueueBytesMax);
+        return sender.TrySend(message);
+    }
+
+    public int QueuedBytes(Lane lane) => _senders[(int)lane]?.QueuedBytes ?? 0;
+
+    public int PendingBytes(long nowNs)
+    {
+        int bytes = 0;
+        foreach (LaneSender? sender in _senders)
+            bytes += sender?.PendingBytes(nowNs) ?? 0;
+        return bytes == 0 ? 0 : bytes + 1;
+    }
+
+    /// <summary>Writes a lane block of what is due, at most as long as <paramref name="room"/>.</summary>
+    /// <returns>Its bytes; 0 when nothing is due or fits.</returns>
+    public int Write(Span<byte> room, SequenceNumber packet, long nowNs, long resendNs)
+    {
+        foreach (LaneSender? sender in _senders)
+            sender?.BeginPacket();
+        int used = 1;
+        int segments = 0;
+        while (segments < SegmentsMax)
+        {
+            int lane = Choose(nowNs, room.Length - used, out int segmentBytes);
+            if (lane < 0)
+                break;
+            used += _senders[lane]!.WriteNext(room[used..], packet, nowNs, resendNs);
+            segments++;
+            _clock = Math.Max(_clocks[lane], _clock);
+            _clocks[lane] = _clock + ((ulong)segmentBytes * 1024 / (ulong)_options.LaneOf((Lane)lane).Weight);
+        }
+
+        if (segments == 0)
+            return 0;
+        room[0] = (byte)segments;
+        return used;
+    }
+
+    /// <summary>Some of our packets are newly known to be accepted.</summary>
+    public void OnAcked(in FreshAcks acks)
+    {
+        foreach (LaneSender? sender in _senders)
+            sender?.OnAcked(acks);
+    }
+
+    /// <summary>The newest acked packet moved: what was sent in one <paramref name="packets"/> or more before it and not acked is lost.</summary>
+    public void OnNewestAcked(SequenceNumber newest, int packets, long nowNs)
+    {
+        foreach (LaneSender? sender in _senders)
+            sender?.OnNewestAcked(newest, packets, nowNs);
+    }
+
+    /// <summary>Steps <paramref name="bytes"/> past the lane block at its start, without taking it in.</summary>
+    public OpenResult Check(ref ReadOnlySpan<byte> bytes)
+    {
+        if (bytes.IsEmpty || bytes[0] == 0)
+            return OpenResult.Malformed;
+        int segments = bytes[0];
+        bytes = bytes[1..];
+        for (int i = 0; i < segments; i++)
+        {
+            if (!LaneSegment.TryRead(ref bytes, out LaneSegment segment) || segment.MessageBytes > _options.ReceiveMessageBytesMax)
+                return OpenResult.Malformed;
+            if (_receivers[(int)segment.Lane] is { } receiver ? !receiver.HasRoomFor(segment) : segment.Sequence >= LaneSegment.WindowOf(segment.Lane))
+                return OpenResult.LaneFull;
+        }
+
+        return OpenResult.Opened;
+    }
+
+    /// <summary>Takes a checked lane block in.</summary>
+    public void Take(ReadOnlySpan<byte> block)
+    {
+        int segments = block[0];
+        block = block[1..];
+        for (int i = 0; i < segments; i++)
+        {
+            bool isRead = LaneSegment.TryRead(ref block, out LaneSegment segment);
+            Contract.Assert(isRead);
+            LaneReceiver receiver = _receivers[(int)segment.Lane] ??= new LaneReceiver(segment.Lane, _options.ReceiveMessageBytesMax);
+            receiver.Take(segment);
+            IsBroken |= receiver.IsBroken;
+        }
+    }
+
+    public bool TryReceive(out Lane lane, out ReadOnlySpan<byte> message)
+    {
+        for (int i = 0; i < LaneCount; i++)
+        {
+            if (_receivers[i] is not { } receiver)
+                continue;
+            bool has = receiver.TryTake(out message);
+            IsBroken |= receiver.IsBroken;
+            if (!has)
+                continue;
+            lane = (Lane)i;
+            return true;
+        }
+
+        lane = default;
+        message = default;
+        return false;
+    }
+
+    /// <summary>Nothing is sent any more; what came in may still be taken.</summary>
+    public void Close()
+    {
+        _isClosed = true;
+        foreach (LaneSender? sender in _senders)
+            sender?.Free();
+    }
+
+    private int Choose(long nowNs, int roomBytes, out int segmentBytes)
+    {
+        int best = -1;
+        ulong bestClock = ulong.MaxValue;
+        segmentBytes = 0;
+        for (int i = 0; i < LaneCount; i++)
+        {
+            if (_senders[i] is not { } sender || !sender.TryPeek(nowNs, roomBytes, out int bytes))
+                continue;
+            ulong clock = Math.Max(_clocks[i], _clock);
+            if (clock >= bestClock)
+                continue;
+            best = i;
+            bestClock = clock;
+            segmentBytes = bytes;
+        }
+
+        return best;
+    }
+}
