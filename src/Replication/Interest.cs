@@ -1,0 +1,377 @@
+using System.Numerics;
+using Hectare.Protocol;
+using Hectare.World;
+
+namespace Hectare.Replication;
+
+/// <summary>
+/// Which peer is told of which cells. A peer subscribes to the cells that its enter radius touches and drops one only beyond the exit radius and
+/// after a dwell; both are recomputed only when its viewpoint crosses a quarter of a cell. So the cost follows crossings, and is nothing when
+/// nobody moves.
+/// </summary>
+/// <remarks>
+/// A peer's cells are a bitmap of 32 x 32 bits on a torus: cell (x, y) is bit x mod 32 of word y mod 32; subscribed cells are always within 15 of
+/// the viewpoint, so nothing is ambiguous and nothing moves when the viewpoint does. A cell lists its subscribers while they are few; above
+/// <see cref="ReplicationOptions.PushSubscribersMax"/> they look for themselves (pull).
+/// </remarks>
+internal sealed class Interest
+{
+    internal const int Side = 32;            // of the torus, cells
+    private const int Reach = 14;            // farthest subscribed cell from the viewpoint's
+    private const int FirstSubscribers = 16;
+    private const int PreparedCellsMax = 1 << 16;
+    private const int QuarterShift = 2;      // quarters of a cell per axis: 4
+
+    private readonly WorldState _world;
+    private readonly ReplicationOptions _options;
+    private readonly ReplicationCounters _counters;
+    private readonly int _cellShift;         // log2 of a cell in 1/4,096 unit
+    private readonly int _cellsPerSide;
+    private readonly uint[] _enterSpans;     // [quarter y, quarter x, dy + 15]: bits dx + 15 within the enter radius
+    private readonly uint[] _exitSpans;
+    private readonly ushort[]?[] _subscribers;
+    private readonly int[] _subscriberCount;
+    private readonly bool[] _isPull;
+    private readonly PeerView?[] _peers;
+    private readonly Landmarks _landmarks;
+
+    internal Interest(WorldState world, ReplicationOptions options, ReplicationCounters counters, PeerView?[] peers, Landmarks landmarks)
+    {
+        _world = world;
+        _options = options;
+        _counters = counters;
+        _peers = peers;
+        _landmarks = landmarks;
+        _cellShift = BitOperations.Log2((uint)world.Grid.CellUnits) + Units.Shift;
+        _cellsPerSide = world.Grid.CellsPerSide;
+        int exit = options.IsOff(Mechanisms.Hysteresis) ? options.EnterRadiusUnits : options.ExitRadiusUnits;
+        _enterSpans = Spans(world.Grid.CellUnits, options.EnterRadiusUnits);
+        _exitSpans = Spans(world.Grid.CellUnits, exit);
+        _subscribers = new ushort[_cellsPerSide * _cellsPerSide][];
+        // Twice what peers spread evenly need, so that a steady tick allocates nothing; lists grow where they gather. Not in the largest
+        // worlds: millions of lists, nearly all of them never used.
+        int listed = (int)BitOperations.RoundUpToPowerOf2((uint)Math.Min(Math.Max(peers.Length / 50, FirstSubscribers), options.PushSubscribersMax + 1));
+        for (int cell = 0; cell < _subscribers.Length && _subscribers.Length <= PreparedCellsMax; cell++)
+            _subscribers[cell] = new ushort[listed];
+        _subscriberCount = new int[_cellsPerSide * _cellsPerSide];
+        _isPull = new bool[_cellsPerSide * _cellsPerSide];
+        Spiral = MakeSpiral();
+    }
+
+    /// <summary>Offsets of cells from the viewpoint's, nearest first.</summary>
+    internal (sbyte X, sbyte Y)[] Spiral { get; }
+
+    internal int CellsPerSide => _cellsPerSide;
+
+    /// <summary>Peers that are told of changes in a cell one by one; empty in a crowd.</summary>
+    internal ReadOnlySpan<ushort> SubscribersOf(int cell) => _isPull[cell] ? [] : _subscribers[cell].AsSpan(0, _subscribers[cell] is null ? 0 : _subscriberCount[cell]);
+
+    internal long MemoryBytes => _subscribers.Sum(list => list is null ? 0L : list.Length * 2L) + (_subscriberCount.LongLength * 13);
+
+    /// <summary>Follows the peer's viewpoint. Called once a tick for every peer with an avatar.</summary>
+    internal void Follow(PeerView peer, int x, int y, Tick tick)
+    {
+        int quarterX = x >> (_cellShift - QuarterShift), quarterY = y >> (_cellShift - QuarterShift);
+        bool timer = peer.HasBeyond && tick >= peer.BeyondDue, isFirst = !peer.HasView;
+        bool crossed = peer.QuarterX != quarterX || peer.QuarterY != quarterY || isFirst;
+        if (!crossed && !timer)
+            return;
+        int cellX = Math.Clamp(x >> _cellShift, 0, _cellsPerSide - 1), cellY = Math.Clamp(y >> _cellShift, 0, _cellsPerSide - 1);
+        if (peer.HasView && (Math.Abs(cellX - peer.CellX) > 1 || Math.Abs(cellY - peer.CellY) > 1))
+            DropAll(peer, beyondReachOnly: (cellX, cellY));
+        (peer.QuarterX, peer.QuarterY, peer.CellX, peer.CellY, peer.HasView) = (quarterX, quarterY, cellX, cellY, true);
+        Recompute(peer, (((quarterY & 3) * 4) + (quarterX & 3)) * Side, tick, timer);
+        if (crossed)
+            _landmarks.OnCrossed(peer, isFirst);
+    }
+
+    /// <summary>Drops all cells of a peer that leaves.</summary>
+    internal void Remove(PeerView peer)
+    {
+        if (peer.HasView)
+            DropAll(peer, beyondReachOnly: null);
+        peer.HasView = false;
+    }
+
+    internal bool Subscribes(PeerView peer, int cell)
+    {
+        int x = cell % _cellsPerSide, y = cell / _cellsPerSide;
+        return peer.HasView && Math.Abs(x - peer.CellX) <= 15 && Math.Abs(y - peer.CellY) <= 15 && (peer.Cells[y & 31] >> (x & 31) & 1) != 0;
+    }
+
+    /// <summary>True while a cell may hold entities that the peer has not entered.</summary>
+    internal bool IsPending(PeerView peer, int cell)
+    {
+        (int word, uint bit) = Place(cell);
+        return (peer.Pending[word] & bit) != 0;
+    }
+
+    /// <summary>Looks for entities to enter in one cell, if the peer subscribes to it.</summary>
+    internal void Reconsider(PeerView peer, int cell)
+    {
+        if (!Subscribes(peer, cell))
+            return;
+        (int word, uint bit) = Place(cell);
+        peer.Pending[word] |= bit;
+        peer.HasPending = true;
+    }
+
+    /// <summary>Who crossed which cell line in this tick, judged by the subscriptions as they were before any viewpoint is followed.</summary>
+    /// <remarks>Before, not after: of a cell that is dropped or added in the same tick, the grid no longer says who was in it.</remarks>
+    internal void Cross()
+    {
+        foreach (WorldEvent change in _world.Events)
+        {
+            Visibility visibility = _world.Schema.Kinds[change.KindIndex].Visibility;
+            if (visibility == Visibility.Never || _landmarks.Take(in change))
+                continue;
+            switch (change.Kind)
+            {
+                case WorldEventKind.Spawned:
+                    // Where it is now: it may have crossed a line since.
+                    MarkPending(_world.Cell[change.Row], except: SpatialGrid.NoCell);
+                    break;
+                case WorldEventKind.MovedCell:
+                    MarkPending(change.ToCell, except: change.FromCell);
+                    LeaveCell(change.Id, change.FromCell, change.ToCell);
+                    break;
+                case WorldEventKind.OwnerChanged:
+                    Push(change.Id, _world.Cell[change.Row]);
+                    // Who was not told of it may have to be from now on.
+                    if (visibility is Visibility.OwnerOnly or Visibility.Party)
+                        MarkPending(_world.Cell[change.Row], except: SpatialGrid.NoCell);
+                    break;
+                case WorldEventKind.Destroyed:
+                    Push(change.Id, change.FromCell);
+                    break;
+                default:
+                    break;
+            }
+        }
+    }
+
+    /// <summary>This tick's versions to those who must hear of them. A crowd's members look for themselves.</summary>
+    internal void Distribute(WorldHistory history)
+    {
+        foreach (int row in history.Published)
+        {
+            if (_landmarks.Has(row))
+                _landmarks.Push(row);
+            else
+                Push(new EntityId(_world.Id[row]), _world.Cell[row]);
+        }
+    }
+
+    private void Push(EntityId id, int cell)
+    {
+        foreach (ushort peer in SubscribersOf(cell))
+        {
+            _counters.Pushes++;
+            _peers[peer]!.MarkNews(id.Value);
+        }
+    }
+
+    private void MarkPending(int cell, int except)
+    {
+        (int word, uint bit) = Place(cell);
+        foreach (ushort index in SubscribersOf(cell))
+        {
+            // Whoever looked at the cell it comes from knows it already; unless that cell still waits to be looked at.
+            PeerView peer = _peers[index]!;
+            if (except >= 0 && Subscribes(peer, except) && !IsPending(peer, except))
+                continue;
+            peer.Pending[word] |= bit;
+            peer.HasPending = true;
+        }
+    }
+
+    private (int Word, uint Bit) Place(int cell) => ((cell / _cellsPerSide) & 31, 1u << ((cell % _cellsPerSide) & 31));
+
+    // Whether it really leaves is seen when the peer is written: it may subscribe to the new cell in this very tick.
+    private void LeaveCell(EntityId id, int from, int to)
+    {
+        foreach (ushort index in SubscribersOf(from))
+        {
+            PeerView peer = _peers[index]!;
+            if (!Subscribes(peer, to))
+                peer.MarkNews(id.Value);
+        }
+    }
+
+    private void Recompute(PeerView peer, int spans, Tick tick, bool timer)
+    {
+        bool beyondLeft = false;
+        for (int dy = -15; dy <= 15; dy++)
+        {
+            int y = peer.CellY + dy, word = y & 31;
+            uint old = peer.Cells[word], beyondBefore = peer.Beyond[word];
+            if (y < 0 || y >= _cellsPerSide)
+            {
+                Contract.Assert(old == 0);
+                continue;
+            }
+
+            uint inside = Place(_enterSpans[spans + dy + 15], peer.CellX), keep = Place(_exitSpans[spans + dy + 15], peer.CellX);
+            uint beyond = old & ~keep & ~inside;
+            uint drop = timer || _options.DwellTicks == 0 || _options.IsOff(Mechanisms.Hysteresis)
+                ? (_options.DwellTicks == 0 || _options.IsOff(Mechanisms.Hysteresis) ? beyond : beyond & beyondBefore)
+                : 0;
+            drop |= beyond & ~Place(ReachBits, peer.CellX);
+            if (Math.Abs(dy) > Reach)
+                drop = beyond;
+            uint added = inside & ~old;
+            peer.Cells[word] = (old | inside) & ~drop;
+            peer.Beyond[word] = timer || !peer.HasBeyond ? beyond & ~drop : beyondBefore & beyond & ~drop;
+            beyondLeft |= (beyond & ~drop) != 0;
+            for (uint rest = added; rest != 0; rest &= rest - 1)
+                Add(peer, CellX(peer, BitOperations.TrailingZeroCount(rest)), y);
+            for (uint rest = drop; rest != 0; rest &= rest - 1)
+                Drop(peer, CellX(peer, BitOperations.TrailingZeroCount(rest)), y);
+        }
+
+        if (timer || !peer.HasBeyond)
+            peer.BeyondDue = tick + _options.DwellTicks;
+        peer.HasBeyond = beyondLeft;
+    }
+
+    private const uint ReachBits = 0x3FFFFFFE & ~(1u << 30) & ~(1u << 0);   // dx from -14 to 14 at bit dx + 15
+
+    // Bits at dx + 15 to bits at x mod 32, and only cells inside the world.
+    private uint Place(uint bits, int cellX)
+    {
+        int low = 15 - cellX, high = 15 + (_cellsPerSide - 1 - cellX);
+        if (low > 0)
+            bits &= uint.MaxValue << low;
+        if (high < 31)
+            bits &= (1u << (high + 1)) - 1;
+        return BitOperations.RotateLeft(bits, cellX - 15);
+    }
+
+    private static int CellX(PeerView peer, int bit)
+    {
+        int difference = (bit - peer.CellX) & 31;
+        return peer.CellX + (difference > 15 ? difference - 32 : difference);
+    }
+
+    private void DropAll(PeerView peer, (int X, int Y)? beyondReachOnly)
+    {
+        for (int dy = -15; dy <= 15; dy++)
+        {
+            int y = peer.CellY + dy;
+            if (y < 0 || y >= _cellsPerSide)
+                continue;
+            for (uint rest = peer.Cells[y & 31]; rest != 0; rest &= rest - 1)
+            {
+                int x = CellX(peer, BitOperations.TrailingZeroCount(rest));
+                if (beyondReachOnly is { } center && Math.Abs(x - center.X) <= Reach && Math.Abs(y - center.Y) <= Reach)
+                    continue;
+                peer.Cells[y & 31] &= ~(1u << (x & 31));
+                peer.Beyond[y & 31] &= ~(1u << (x & 31));
+                Drop(peer, x, y);
+            }
+        }
+    }
+
+    private void Add(PeerView peer, int x, int y)
+    {
+        _counters.CellsVisited++;
+        int cell = (y * _cellsPerSide) + x;
+        peer.Pending[y & 31] |= 1u << (x & 31);
+        peer.HasPending = true;
+        int count = _subscriberCount[cell]++;
+        if (_isPull[cell])
+        {
+            peer.PullCells++;
+            return;
+        }
+
+        ushort[] list = _subscribers[cell] ??= new ushort[FirstSubscribers];
+        if (count == list.Length)
+        {
+            Array.Resize(ref list, count * 2);
+            _subscribers[cell] = list;
+        }
+
+        list[count] = (ushort)peer.Index;
+        if (count + 1 > _options.PushSubscribersMax)
+            SetPull(cell, true);
+    }
+
+    private void Drop(PeerView peer, int x, int y)
+    {
+        _counters.CellsVisited++;
+        int cell = (y * _cellsPerSide) + x;
+        peer.Pending[y & 31] &= ~(1u << (x & 31));
+        int count = --_subscriberCount[cell];
+        if (_isPull[cell])
+        {
+            peer.PullCells--;
+            peer.PullOnce = true;      // what went on from here was not told to it
+            if (count < _options.PushSubscribersMax * 3 / 4)
+                SetPull(cell, false);
+        }
+        else
+        {
+            ushort[] list = _subscribers[cell]!;
+            list[Array.IndexOf(list, (ushort)peer.Index, 0, count + 1)] = list[count];
+        }
+
+        foreach (int row in _world.Grid.RowsOf(cell))
+        {
+            if (!_landmarks.Has(row))
+                peer.LeaveInterest(_world.Id[row]);
+        }
+    }
+
+    // Rare, and with hysteresis: looks at every peer once.
+    private void SetPull(int cell, bool pull)
+    {
+        _isPull[cell] = pull;
+        int count = 0;
+        ushort[] list = _subscribers[cell] ??= new ushort[FirstSubscribers];
+        if (list.Length < _options.PushSubscribersMax + 1)
+            Array.Resize(ref list, _options.PushSubscribersMax + 1);
+        _subscribers[cell] = list;
+        foreach (PeerView? peer in _peers)
+        {
+            if (peer is null || !Subscribes(peer, cell))
+                continue;
+            peer.PullCells += pull ? 1 : -1;
+            if (!pull && count < list.Length)
+                list[count++] = (ushort)peer.Index;
+            if (!pull)
+                peer.PullOnce = true;      // what changed, came and went while nobody pushed
+        }
+    }
+
+    // Cells that touch the disc of that radius round any point of a quarter, as bits dx + 15 for each dy + 15.
+    private static uint[] Spans(int cellUnits, int radiusUnits)
+    {
+        uint[] spans = new uint[16 * Side];
+        double quarter = cellUnits / 4.0;
+        for (int quarterY = 0; quarterY < 4; quarterY++)
+        {
+            for (int quarterX = 0; quarterX < 4; quarterX++)
+            {
+                for (int dy = -Reach; dy <= Reach; dy++)
+                {
+                    for (int dx = -Reach; dx <= Reach; dx++)
+                    {
+                        double gapX = Gap(quarterX * quarter, quarter, dx * cellUnits, cellUnits);
+                        double gapY = Gap(quarterY * quarter, quarter, dy * cellUnits, cellUnits);
+                        if ((gapX * gapX) + (gapY * gapY) <= (double)radiusUnits * radiusUnits)
+                            spans[(((quarterY * 4) + quarterX) * Side) + dy + 15] |= 1u << (dx + 15);
+                    }
+                }
+            }
+        }
+
+        return spans;
+    }
+
+    private static double Gap(double a, double aSize, double b, double bSize) => Math.Max(0, Math.Max(b - (a + aSize), a - (b + bSize)));
+
+    private static (sbyte X, sbyte Y)[] MakeSpiral()
+        => [.. Enumerable.Range(-15, 31).SelectMany(y => Enumerable.Range(-15, 31).Select(x => ((sbyte)x, (sbyte)y)))
+            .OrderBy(cell => (cell.Item1 * cell.Item1) + (cell.Item2 * cell.Item2)).ThenBy(cell => cell.Item2).ThenBy(cell => cell.Item1)];
+}

@@ -1,0 +1,376 @@
+using System.Runtime.CompilerServices;
+using Hectare.Protocol;
+
+namespace Hectare.Replication;
+
+/// <summary>What the server knows that one peer knows: its cells, its slots, and which version of each entity its acks prove.</summary>
+/// <remarks>
+/// Slot states follow acks alone (docs/state-machines.md, Slot). Written by the tick thread while cells are followed and by the thread that
+/// writes the peer's snapshots; never by both at once.
+/// </remarks>
+public sealed partial class PeerView
+{
+    // Sized for what a peer knows on a well-filled map, so that a steady tick allocates nothing; they grow in a crowd.
+    private const int SlotsAtStart = 768;
+
+    /// <summary>Where what has waited longest stops: below the peer's own entity.</summary>
+    internal const int UrgencyMax = (1 << 14) - 2;
+
+    private readonly WorldHistory _history;
+    private readonly ReplicationOptions _options;
+    private Slot[] _slots = new Slot[SlotsAtStart];
+    private ulong[] _news = new ulong[SlotsAtStart / 64];       // bit per slot: look at it when the peer is written
+    private ushort[] _map = new ushort[2048];   // slot + 1 by entity id, open addressing
+    private int _mapCount;
+    private readonly Queue<ushort>[] _free = [new(SlotCodec.LowSlots), new(SlotsAtStart)];      // by list, oldest freed first
+    private readonly List<ushort> _leaving = new(128);            // slots whose Leave or Destroy is not acked
+    private readonly int[] _slotLimit = [SlotCodec.FirstOf(0), SlotCodec.FirstOf(1)];
+
+    internal PeerView(int index, WorldHistory history, ReplicationOptions options, Tick tick)
+    {
+        Index = index;
+        _history = history;
+        _options = options;
+        Phase = index;
+        LastSentTick = tick - options.KeepAliveTicks;
+        LastCrowdTick = tick - options.TickRate;
+        Bytes = options.BytesPerSecond / 4;
+        BytesTick = tick;
+        RateBytesPerSecond = options.BytesPerSecond;
+    }
+
+    /// <summary>The peer's index in its zone.</summary>
+    public int Index { get; }
+
+    /// <summary>The row of the entity through whose eyes the peer looks; -1 for none.</summary>
+    public int AvatarRow { get; private set; } = -1;
+
+    /// <summary>That entity.</summary>
+    public EntityId AvatarId { get; private set; }
+
+    /// <summary>Entities that the peer has entered or is entering.</summary>
+    public int KnownCount { get; private set; }
+
+    /// <summary>Of those, movers that count against the interest cap.</summary>
+    public int MoverCount { get; private set; }
+
+    /// <summary>True while more movers are in interest than the cap: the rest is told as a density.</summary>
+    public bool IsCapped { get; internal set; }
+
+    /// <summary>Bytes per second this peer may be sent.</summary>
+    public int RateBytesPerSecond { get; set; }
+
+    /// <summary>Delta updates written to this peer since it came.</summary>
+    public long UpdatesWritten { get; internal set; }
+
+    /// <summary>Packets whose fate was never heard.</summary>
+    public long UnknownPackets { get; private set; }
+
+    /// <summary>Times the peer's self-check did not agree with ours.</summary>
+    public long Resyncs { get; private set; }
+
+    // Cells (Interest).
+    internal readonly uint[] Cells = new uint[Interest.Side];
+    internal readonly uint[] Beyond = new uint[Interest.Side];
+    internal readonly uint[] Pending = new uint[Interest.Side];   // cells that may hold entities not yet entered
+    internal bool HasPending;
+    internal bool HasView;
+    internal bool HasBeyond;
+    internal Tick BeyondDue;
+    internal int QuarterX;
+    internal int QuarterY;
+    internal int CellX;
+    internal int CellY;
+    internal int PullCells;
+    internal bool PullOnce;
+    internal bool LandmarksDue;                                   // the list of landmarks is to be looked through
+    internal Relevance? Relevance;                                // none until the game names the first
+
+    // Sending (SnapshotWriter).
+    internal readonly int Phase;
+    internal Tick LastSentTick;
+    internal int PromisedTicks;       // the next packet comes at most so long after the last: what its header said
+    internal Tick LastCrowdTick;
+    internal int DensityCursor;
+    internal int Bytes;               // token bucket
+    internal Tick BytesTick;
+    internal bool LeftOut;
+
+    internal Span<Slot> Slots => _slots.AsSpan(0, SlotLimit);
+
+    internal Span<ulong> News => _news.AsSpan(0, (SlotLimit + 63) >> 6);
+
+    internal int SlotLimit => _slotLimit[1];
+
+    /// <summary>Bytes this view takes.</summary>
+    public long MemoryBytes => 512 + ((long)_slots.Length * Unsafe.SizeOf<Slot>()) + (_news.Length * 8L) + (_map.Length * 2L) + (Interest.Side * 12L)
+        + (_entries.Length * 4L) + (_packets.Length * (long)Unsafe.SizeOf<PacketRecord>()) + (_keptIds.Length * 12L) + ((_free[0].EnsureCapacity(0) + _free[1].EnsureCapacity(0)) * 2L)
+        + (Relevance is null ? 0 : Relevance.MemoryBytes);
+
+    /// <summary>The entity whose surroundings the peer is told of, and which it is told of first.</summary>
+    public void SetAvatar(int row, EntityId id)
+    {
+        // No longer exempt from the rules.
+        if (AvatarId != id)
+            MarkNews(AvatarId.Value);
+        (AvatarRow, AvatarId) = (row, id);
+    }
+
+    /// <summary>The ids the peer has entered (or is entering): what it holds, or will once its acks are in.</summary>
+    public void CopyKnown(ICollection<EntityId> ids)
+    {
+        foreach (ref readonly Slot slot in Slots)
+        {
+            if (slot.State is SlotState.Entering or SlotState.Known)
+                ids.Add(new EntityId(slot.Id));
+        }
+    }
+
+    /// <summary>True when the peer has entered, or is entering, the entity.</summary>
+    public bool Knows(EntityId id) => FindSlot(id.Value) >= 0;
+
+    /// <summary>Takes bytes from the peer's budget: for what is sent beside snapshots. A snapshot takes its own.</summary>
+    public void Spend(int bytes) => Bytes -= bytes;
+
+    internal void MarkNews(uint id)
+    {
+        int slot = FindSlot(id);
+        if (slot >= 0)
+            MarkSlot(slot);
+    }
+
+    internal void MarkSlot(int slot) => _news[slot >> 6] |= 1UL << slot;
+
+    /// <summary>Looks at every slot when the peer is written next: for rare changes that touch many.</summary>
+    internal void ReconsiderAll()
+    {
+        for (int slot = 0; slot < SlotLimit; slot++)
+            MarkSlot(slot);
+    }
+
+    /// <summary>Looks for entities to enter in every subscribed cell.</summary>
+    internal void ReconsiderCells()
+    {
+        Cells.CopyTo(Pending, 0);
+        HasPending = HasView;
+    }
+
+    /// <summary>Looks through the landmarks when the peer is written next.</summary>
+    internal void LookForLandmarks() => LandmarksDue = HasPending = true;
+
+    internal void ClearNews(int slot) => _news[slot >> 6] &= ~(1UL << slot);
+
+    /// <summary>Out of interest: the slot says Leave until that is acked. Never cancelled; an entity that comes back takes a new slot.</summary>
+    internal void LeaveInterest(uint id)
+    {
+        int slot = FindSlot(id);
+        if (slot >= 0 && id != AvatarId.Value)
+            BeginLeave(slot, SlotState.Leaving);
+    }
+
+    internal void BeginLeave(int index, SlotState state)
+    {
+        ref Slot slot = ref _slots[index];
+        Unmap(slot.Id);
+        KnownCount--;
+        MoverCount -= slot.CountsInCrowd ? 1 : 0;
+        if (slot.SentVersion == 0)
+        {
+            FreeSlot(index);      // never written: the peer has nothing to forget
+            return;
+        }
+
+        slot.State = state;
+        slot.Copies = 0;
+        slot.Flags |= SlotFlags.Due;
+        MarkSlot(index);
+        _leaving.Add((ushort)index);
+    }
+
+    /// <summary>Takes a slot for an entity; -1 when all 1,024 are taken.</summary>
+    internal int BeginEnter(int row, uint id, Kind kind)
+    {
+        if (_options.IsOff(Mechanisms.FinalLeave) && TryCancelLeave(id, out int cancelled))
+            return cancelled;
+        int index = TakeSlot(kind.HasMotion ? 0 : 1);
+        if (index < 0)
+            return -1;
+        MarkCameBack(id);
+        _slots[index] = new Slot { Id = id, Row = row, State = SlotState.Entering, Flags = kind.CountsInCrowd ? SlotFlags.Due | SlotFlags.CountsInCrowd : SlotFlags.Due };
+        Map(id, index);
+        KnownCount++;
+        MoverCount += kind.CountsInCrowd ? 1 : 0;
+        MarkSlot(index);
+        return index;
+    }
+
+    // The trap that a final Leave avoids: the peer may have taken the Leave, and then nobody lives in this slot.
+    private bool TryCancelLeave(uint id, out int index)
+    {
+        index = _leaving.FindIndex(leaving => _slots[leaving].Id == id && _slots[leaving].State == SlotState.Leaving);
+        if (index < 0)
+            return false;
+        index = _leaving[index];
+        _leaving.Remove((ushort)index);
+        ref Slot slot = ref _slots[index];
+        slot.State = slot.AckedVersion == 0 ? SlotState.Entering : SlotState.Known;
+        slot.Flags |= SlotFlags.Due;
+        Map(id, index);
+        KnownCount++;
+        MoverCount += slot.CountsInCrowd ? 1 : 0;
+        MarkSlot(index);
+        return true;
+    }
+
+    internal int FindSlot(uint id)
+    {
+        int mask = _map.Length - 1;
+        for (int at = Home(id, mask); _map[at] != 0; at = (at + 1) & mask)
+        {
+            if (_slots[_map[at] - 1].Id == id)
+                return _map[at] - 1;
+        }
+
+        return -1;
+    }
+
+    // What moves goes low, where slots are dense and cheap to name; when its list is full, wherever there is room.
+    private int TakeSlot(int list)
+    {
+        if (_free[list].TryDequeue(out ushort freed))
+            return freed;
+        if (_slotLimit[list] == SlotCodec.LimitOf(list))
+            return list == 0 ? TakeSlot(1) : _free[0].TryDequeue(out freed) ? freed : TakeFresh(0);
+        return TakeFresh(list);
+    }
+
+    private int TakeFresh(int list)
+    {
+        if (_slotLimit[list] == SlotCodec.LimitOf(list))
+            return -1;
+        if (_slotLimit[list] == _slots.Length)
+        {
+            int length = Math.Min(SlotCodec.SlotsMax, _slots.Length + 128);
+            Array.Resize(ref _slots, length);
+            Array.Resize(ref _news, (length + 63) >> 6);
+        }
+
+        return _slotLimit[list]++;
+    }
+
+    internal void FreeSlot(int index)
+    {
+        _leaving.Remove((ushort)index);
+        _slots[index] = default;
+        ClearNews(index);
+        _free[index < SlotCodec.LowSlots ? 0 : 1].Enqueue((ushort)index);
+    }
+
+    private void Map(uint id, int slot)
+    {
+        if ((_mapCount + 1) * 2 > _map.Length)
+            GrowMap();
+        int mask = _map.Length - 1;
+        int at = Home(id, mask);
+        while (_map[at] != 0)
+            at = (at + 1) & mask;
+        _map[at] = (ushort)(slot + 1);
+        _mapCount++;
+    }
+
+    private void Unmap(uint id)
+    {
+        int mask = _map.Length - 1;
+        int at = Home(id, mask);
+        while (_map[at] != 0 && _slots[_map[at] - 1].Id != id)
+            at = (at + 1) & mask;
+        if (_map[at] == 0)
+            return;
+        _mapCount--;
+
+        // Close the hole: later entries of the same run move up.
+        int hole = at;
+        for (int next = (at + 1) & mask; _map[next] != 0; next = (next + 1) & mask)
+        {
+            int home = Home(_slots[_map[next] - 1].Id, mask);
+            if (((next - home) & mask) < ((next - hole) & mask))
+                continue;
+            _map[hole] = _map[next];
+            hole = next;
+        }
+
+        _map[hole] = 0;
+    }
+
+    private void GrowMap()
+    {
+        ushort[] old = _map;
+        _map = new ushort[old.Length * 2];
+        _mapCount = 0;
+        foreach (ushort entry in old)
+        {
+            if (entry != 0)
+                Map(_slots[entry - 1].Id, entry - 1);
+        }
+    }
+
+    private static int Home(uint id, int mask) => (int)((id * 2_654_435_769u) >> 12) & mask;
+
+    internal struct Slot
+    {
+        public uint Id;
+        public int Row;
+        public uint AckedVersion;      // proven by an ack to be the newest the peer holds; 0: none
+        public uint AckedHash;
+        public uint SentVersion;       // newest written into any packet
+        public uint EnterSequence;     // first packet that carried this occupant: older acks are another's
+        public ushort Urgency;         // accumulated priority, saturates
+        public ushort SentTick;        // low bits of the tick of the last write
+        public SlotState State;
+        public SlotFlags Flags;
+        public byte Copies;            // writes of SentVersion
+        public byte AckedAudience;     // bit 0 owner, bit 1 party: what the peer was last told
+
+        public readonly bool CountsInCrowd => Has(SlotFlags.CountsInCrowd);
+
+        public readonly bool Has(SlotFlags flag) => (Flags & flag) == flag;
+    }
+}
+
+internal enum SlotState : byte
+{
+    Free,
+
+    /// <summary>Its Enter is written until one is acked.</summary>
+    Entering,
+
+    /// <summary>The peer holds it: updates are deltas.</summary>
+    Known,
+
+    /// <summary>Out of interest; Leave is written until one is acked.</summary>
+    Leaving,
+
+    /// <summary>Gone from the world; Destroy is written until one is acked.</summary>
+    Destroying,
+}
+
+[Flags]
+internal enum SlotFlags : byte
+{
+    None = 0,
+
+    /// <summary>Write it at the next chance, whatever its copies say (new, or lost).</summary>
+    Due = 1,
+
+    /// <summary>A packet that carried it was never heard of: no agreed baseline, so it is written absolute until acked.</summary>
+    Unknown = 2,
+
+    /// <summary>Coded against what the peer kept of it.</summary>
+    OnKept = 4,
+
+    /// <summary>It leaves, and its entity has come back through another slot.</summary>
+    CameBack = 8,
+
+    /// <summary>One of those that a crowd's cap counts.</summary>
+    CountsInCrowd = 16,
+}

@@ -1,0 +1,721 @@
+using System.Numerics;
+using Hectare.Protocol;
+using Hectare.World;
+
+namespace Hectare.Replication;
+
+/// <summary>What the server tells a snapshot about the moment it is written in.</summary>
+public readonly struct SnapshotRequest
+{
+    /// <summary>The packet's sequence.</summary>
+    public SequenceNumber Sequence { get; init; }
+
+    /// <summary>The tick it tells of.</summary>
+    public Tick Tick { get; init; }
+
+    /// <summary>When that tick was due, 0.1 ms since the zone's start.</summary>
+    public long DueTime { get; init; }
+
+    /// <summary>True once an input of the peer was processed.</summary>
+    public bool HasInput { get; init; }
+
+    /// <summary>The newest input tick processed.</summary>
+    public Tick InputTick { get; init; }
+
+    /// <summary>Ticks before its need that the newest input arrived.</summary>
+    public sbyte InputMarginTicks { get; init; }
+}
+
+/// <summary>
+/// Writes one peer's snapshot: what is due (news, copies, lifecycle), in the order of priority, within the bytes there are. The hot loop of the
+/// server: it looks only at slots that have something to say, and copies bits that were made once for all peers.
+/// </summary>
+/// <remarks>
+/// One instance per writing thread; it holds the scratch. <see cref="Prepare"/> collects, <see cref="Write"/> selects and writes; both on the
+/// same peer, one after the other, while world and history are frozen.
+/// </remarks>
+public sealed class SnapshotWriter
+{
+    private const int BucketCount = 16;
+    private const int OwnWeight = ushort.MaxValue;   // a bucket of its own: nobody's patience passes it
+    private const int LookAhead = 16;          // smaller items tried after one did not fit
+    private const int GapBitsEstimate = 9;     // of a slot's gap code, for the budget
+    private const int HeaderBitsMax = 256;
+    private const uint ShareVersionsMax = WorldHistory.Depth - 4;   // sent since B: beyond, the peer's own ring may have lost the version as of B
+    private const int TailBytesMin = 64;
+    private const int TailBytesReserved = 48;  // of 1,200: packet header, acks, tag
+
+    private readonly Replicator _replicator;
+    private readonly WorldState _world;
+    private readonly WorldHistory _history;
+    private readonly ReplicationOptions _options;
+    private readonly Kind[] _kinds;
+    private readonly Crowd _crowd;
+    private readonly Candidate[] _candidates = new Candidate[SlotCodec.SlotsMax];
+    private readonly int[] _bucketNext = new int[SlotCodec.SlotsMax];
+    private readonly int[] _bucketFirst = new int[BucketCount];
+    private readonly ushort[] _candidateOf = new ushort[SlotCodec.SlotsMax];
+    private readonly ushort[] _written = new ushort[SlotCodec.SlotsMax];
+    private readonly ulong[] _chosen = new ulong[SlotCodec.SlotsMax / 64];
+    private readonly uint[] _openBundles = new uint[64];     // bundles of which an entity has entered in this snapshot
+    private int _openBundleCount;
+    private int _candidateCount;
+    private bool _leftOut;
+
+    /// <summary>A writer for the peers of one replicator.</summary>
+    public SnapshotWriter(Replicator replicator)
+    {
+        _replicator = replicator;
+        _world = replicator.World;
+        _history = replicator.History;
+        _options = replicator.Options;
+        _kinds = _world.Schema.Kinds.ToArray();
+        _crowd = new Crowd(replicator);
+    }
+
+    /// <summary>What this writer did.</summary>
+    public WriterCounters Counters { get; } = new();
+
+    /// <summary>True when the peer is to be sent a snapshot at this tick: it is its turn, and there is news, an unacked copy, or the next turn would be later than the last packet promised.</summary>
+    /// <param name="peer">The peer.</param>
+    /// <param name="tick">The tick that was just simulated.</param>
+    /// <param name="rttTicks">Its round trip, rounded up to ticks.</param>
+    /// <param name="loss">Its share of lost packets, 0 to 1: above 1 % it is served every second tick while its budget allows.</param>
+    public bool Prepare(PeerView peer, Tick tick, int rttTicks, double loss)
+    {
+        Refill(peer, tick);
+        int interval = loss > 0.01 && peer.Bytes > peer.RateBytesPerSecond / 8 ? Math.Min(2, _options.SnapshotIntervalTicks) : _options.SnapshotIntervalTicks;
+        if ((tick.Value + (uint)peer.Phase) % (uint)interval != 0 || (peer.Bytes <= 0 && !_options.IsOff(Mechanisms.ByteBudget)))
+            return false;
+        Pull(peer);
+        bool densityDue = _crowd.Update(peer, tick);
+        EnterPending(peer, tick);
+        Collect(peer, tick, rttTicks);
+        return _candidateCount > 0 || densityDue || _options.FixedRate || tick - peer.LastSentTick + interval > peer.PromisedTicks;
+    }
+
+    /// <summary>Writes what <see cref="Prepare"/> collected into <paramref name="tail"/> (at least 64 bytes). Returns the bytes of the tail.</summary>
+    public int Write(PeerView peer, in SnapshotRequest request, Span<byte> tail)
+    {
+        Contract.Assert(tail.Length >= TailBytesMin);
+        int bitsMax = tail.Length * 8;
+        if (!_options.IsOff(Mechanisms.ByteBudget))
+            bitsMax = Math.Min(bitsMax, Math.Max(peer.Bytes - TailBytesReserved, TailBytesMin) * 8);
+        int densityBits = _crowd.Plan(bitsMax / 4);
+        int chosen = Select(peer, bitsMax - HeaderBitsMax - densityBits);
+
+        var writer = new BitWriter(tail);
+        SnapshotHeader header = Header(peer, in request);
+        header.Check = Check(peer, in request, out header.HasShare);
+        header.Write(ref writer, request.Sequence);
+        Counters.HeaderBits += writer.BitCount;
+        int before = writer.BitCount;
+        _crowd.Write(ref writer, peer);
+        Counters.DensityBits += writer.BitCount - before;
+        peer.BeginPacketRecord(request.Sequence);
+        WriteOperations(ref writer, peer, in request);
+        peer.EndPacketRecord();
+        if (_options.IsOff(Mechanisms.AckedBaselines))
+            peer.OnAck(request.Sequence, uint.MaxValue, request.Tick);
+        Contract.Assert(!writer.Failed);
+        peer.LastSentTick = request.Tick;
+        peer.PromisedTicks = header.IntervalCode == Replicator.KeepAliveCode ? _options.KeepAliveTicks : _options.SnapshotIntervalTicks;
+        peer.LeftOut = _leftOut;
+        Counters.Snapshots++;
+        Counters.KeepAlives += chosen == 0 ? 1 : 0;
+        int bytes = writer.Finish().Length;
+        peer.Spend(bytes);
+        return bytes;
+    }
+
+    // ---- collecting ----
+
+    private void Refill(PeerView peer, Tick tick)
+    {
+        int ticks = Math.Min(tick - peer.BytesTick, _options.TickRate);
+        peer.BytesTick = tick;
+        int cap = Math.Max(peer.RateBytesPerSecond / 4, 1_500);
+        peer.Bytes = Math.Min(cap, peer.Bytes + (peer.RateBytesPerSecond * ticks / _options.TickRate));
+    }
+
+    // In a crowd nobody pushes: the peer looks at its own slots.
+    private void Pull(PeerView peer)
+    {
+        if (peer.PullCells == 0 && !peer.PullOnce)
+            return;
+        if (peer.PullOnce)
+            peer.ReconsiderCells();
+        peer.PullOnce = false;
+        Span<PeerView.Slot> slots = peer.Slots;
+        for (int i = 0; i < slots.Length; i++)
+        {
+            ref PeerView.Slot slot = ref slots[i];
+            if (slot.State is not (SlotState.Entering or SlotState.Known))
+                continue;
+            if (_world.Id[slot.Row] != slot.Id || _history.VersionOf(slot.Row) != slot.AckedVersion
+                || !_replicator.IsInInterest(peer, slot.Row, isHeld: true) || _replicator.AudienceOf(peer, slot.Row) != slot.AckedAudience)
+            {
+                peer.MarkSlot(i);
+            }
+        }
+    }
+
+    // Entities of newly subscribed cells, and those that came into subscribed ones: nearest cells first, a bounded number a snapshot.
+    private void EnterPending(PeerView peer, Tick tick)
+    {
+        if (!peer.HasPending)
+            return;
+        int enters = _options.EntersMax, returns = _options.ReturnsMax;
+        _openBundleCount = 0;
+        bool left = !EnterAvatar(peer, tick);
+        if (peer.LandmarksDue)
+            EnterLandmarks(peer, tick, ref enters, ref returns);
+        foreach ((sbyte dx, sbyte dy) in _replicator.Interest.Spiral)
+        {
+            int x = peer.CellX + dx, y = peer.CellY + dy;
+            uint bit = 1u << (x & 31);
+            ref uint word = ref peer.Pending[y & 31];
+            int side = _replicator.Interest.CellsPerSide;
+            if ((uint)x >= (uint)side || (uint)y >= (uint)side || (word & bit) == 0)
+                continue;
+            if (EnterCell(peer, (y * side) + x, tick, ref enters, ref returns))
+                word &= ~bit;
+            else
+                left = true;
+            if (enters <= 0)
+                break;
+        }
+
+        if (_openBundleCount > 0 && (left || enters <= 0))
+            CloseBundles(peer, tick);
+        peer.HasPending = left || enters <= 0 || peer.LandmarksDue;
+    }
+
+    // Before all others, however many share its cell. False while there is no slot for it.
+    private bool EnterAvatar(PeerView peer, Tick tick)
+    {
+        int row = peer.AvatarRow;
+        uint id = peer.AvatarId.Value;
+        if (row < 0 || id == 0 || _world.Id[row] != id || _history.IdOf(row) != id || peer.FindSlot(id) >= 0)
+            return true;
+        int enters = 1, returns = 1;
+        return Enter(peer, row, id, _kinds[_world.KindIndex[row]], tick, ref enters, ref returns);
+    }
+
+    // No cell leads to them. First of all, but with half of what may enter, so that neither they nor what is near waits for the other.
+    private void EnterLandmarks(PeerView peer, Tick tick, ref int enters, ref int returns)
+    {
+        int entersLeft = enters / 2, returnsLeft = returns / 2;
+        bool left = false;
+        foreach (int row in _replicator.Landmarks.Rows)
+        {
+            uint id = _world.Id[row];
+            int slot = peer.FindSlot(id);
+            // It may have gone out of reach, or changed while the peer was too far away to be told.
+            if (slot >= 0)
+                peer.MarkSlot(slot);
+            else if (_replicator.IsInInterest(peer, row, isHeld: false) && _history.IdOf(row) == id)
+                left |= !EnterLandmark(peer, row, id, tick, entersLeft, returnsLeft, ref enters, ref returns);
+        }
+
+        peer.LandmarksDue = left;
+    }
+
+    private bool EnterLandmark(PeerView peer, int row, uint id, Tick tick, int entersLeft, int returnsLeft, ref int enters, ref int returns)
+    {
+        bool isInTurn = (enters > entersLeft && returns > returnsLeft) || IsOpenBundle(_world.Bundle[row]);
+        if (!isInTurn || !Enter(peer, row, id, _kinds[_world.KindIndex[row]], tick, ref enters, ref returns))
+            return false;
+        OpenBundle(_world.Bundle[row]);
+        return true;
+    }
+
+    // True when every entity of the cell that may enter has.
+    private bool EnterCell(PeerView peer, int cell, Tick tick, ref int enters, ref int returns)
+    {
+        foreach (int row in _world.Grid.RowsOf(cell))
+        {
+            uint id = _world.Id[row];
+            if (id == 0 || _history.IdOf(row) != id || peer.FindSlot(id) >= 0 || !_replicator.EntersByCell(peer, row))
+                continue;
+            Kind kind = _kinds[_world.KindIndex[row]];
+            // Capped, the crowd is chosen by rank: whoever entered here out of turn would leave again at once.
+            if (kind.CountsInCrowd && (peer.IsCapped || peer.MoverCount >= _options.InterestCap) && !_replicator.IsRelevant(peer, row, tick))
+            {
+                peer.IsCapped = true;
+                continue;
+            }
+
+            if (enters <= 0 || returns <= 0 || !Enter(peer, row, id, kind, tick, ref enters, ref returns))
+                return false;
+            OpenBundle(_world.Bundle[row]);
+        }
+
+        return true;
+    }
+
+    // The budget of this snapshot is spent in the middle of a bundle: the rest of it comes along, or it would appear in pieces.
+    private void CloseBundles(PeerView peer, Tick tick)
+    {
+        foreach (int cell in new SubscribedCells(_replicator.Interest, peer))
+        {
+            foreach (int row in _world.Grid.RowsOf(cell))
+            {
+                uint id = _world.Id[row];
+                if (!IsOpenBundle(_world.Bundle[row]) || _history.IdOf(row) != id || peer.FindSlot(id) >= 0 || !_replicator.EntersByCell(peer, row))
+                    continue;
+                int enters = 1, returns = 1;
+                Enter(peer, row, id, _kinds[_world.KindIndex[row]], tick, ref enters, ref returns);
+            }
+        }
+    }
+
+    private void OpenBundle(uint bundle)
+    {
+        if (bundle != 0 && _openBundleCount < _openBundles.Length && !IsOpenBundle(bundle))
+            _openBundles[_openBundleCount++] = bundle;
+    }
+
+    private bool IsOpenBundle(uint bundle) => bundle != 0 && _openBundles.AsSpan(0, _openBundleCount).Contains(bundle);
+
+    internal static bool Enter(PeerView peer, int row, uint id, Kind kind, Tick tick, ref int enters, ref int returns)
+    {
+        int index = peer.BeginEnter(row, id, kind);
+        if (index < 0)
+            return false;
+        if (peer.TryTakeKept(id, row, tick, out uint version, out byte audience))
+        {
+            ref PeerView.Slot slot = ref peer.Slots[index];
+            (slot.AckedVersion, slot.AckedAudience) = (version, audience);
+            slot.Flags |= SlotFlags.OnKept;
+            returns--;
+        }
+        else
+        {
+            enters--;
+        }
+
+        return true;
+    }
+
+    private void Collect(PeerView peer, Tick tick, int rttTicks)
+    {
+        _candidateCount = 0;
+        _leftOut = false;
+        Array.Fill(_bucketFirst, -1);
+        (int viewX, int viewY) = peer.AvatarRow >= 0 ? (_world.X[peer.AvatarRow], _world.Y[peer.AvatarRow]) : (0, 0);
+        int leaves = _options.LeavesMax;
+        Span<ulong> news = peer.News;
+        for (int word = 0; word < news.Length; word++)
+        {
+            for (ulong rest = news[word]; rest != 0; rest &= rest - 1)
+            {
+                int index = (word << 6) + BitOperations.TrailingZeroCount(rest);
+                Consider(peer, index, viewX, viewY, tick, rttTicks, ref leaves);
+            }
+        }
+    }
+
+    private void Consider(PeerView peer, int index, int viewX, int viewY, Tick tick, int rttTicks, ref int leaves)
+    {
+        ref PeerView.Slot slot = ref peer.Slots[index];
+        if (slot.State is SlotState.Entering or SlotState.Known)
+        {
+            if (_world.Id[slot.Row] != slot.Id)
+                peer.BeginLeave(index, SlotState.Destroying);
+            else if (slot.Id != peer.AvatarId.Value && !_replicator.IsInInterest(peer, slot.Row, isHeld: true))
+                peer.BeginLeave(index, SlotState.Leaving);
+        }
+
+        switch (slot.State)
+        {
+            case SlotState.Free:
+                peer.ClearNews(index);
+                return;
+            case SlotState.Leaving or SlotState.Destroying:
+                // Only what is said for the first time counts: else those repeated for want of acks would keep the others from being said at all.
+                if (IsCopyDue(in slot, DistanceClass.Near, isRepeated: true, tick, rttTicks) && (slot.Copies > 0 || leaves-- > 0))
+                    AddCandidate(index, slot.State == SlotState.Leaving ? SlotOperation.Leave : SlotOperation.Destroy, 0, default, bits: 0, ref slot, 4);
+                return;
+            default:
+                ConsiderEntity(peer, index, ref slot, viewX, viewY, tick, rttTicks);
+                return;
+        }
+    }
+
+    private void ConsiderEntity(PeerView peer, int index, ref PeerView.Slot slot, int viewX, int viewY, Tick tick, int rttTicks)
+    {
+        uint newest = _history.VersionOf(slot.Row);
+        byte audience = _replicator.AudienceOf(peer, slot.Row);
+        bool audienceChanged = slot.State == SlotState.Known && audience != slot.AckedAudience;
+        if (newest != slot.SentVersion && slot.SentVersion != 0)
+            slot.Copies = 0;
+        bool unknown = slot.Has(SlotFlags.Unknown);
+        if (slot.State == SlotState.Known && newest == slot.AckedVersion && !unknown && !audienceChanged)
+        {
+            peer.ClearNews(index);
+            return;
+        }
+
+        Kind kind = _kinds[_world.KindIndex[slot.Row]];
+        bool isOwn = slot.Id == peer.AvatarId.Value;
+        DistanceClass distance = isOwn ? DistanceClass.Near : ClassOf(viewX, viewY, slot.Row);
+        SlotOperation operation = slot.State == SlotState.Entering ? SlotOperation.Enter : SlotOperation.Update;
+        Delta delta = default;
+        int visible = kind.VisibleGroups((audience & 1) != 0, (audience & 2) != 0);
+        bool onKept = operation == SlotOperation.Enter && slot.Has(SlotFlags.OnKept) && slot.SentVersion == 0 && audience == slot.AckedAudience;
+        bool isDelta = (operation == SlotOperation.Update && !unknown && !audienceChanged && peer.HasBaseline) || onKept;
+        isDelta = isDelta && _history.Holds(slot.Row, slot.AckedVersion);
+        if (isDelta)
+            delta = _history.DeltaFrom(slot.Row, slot.AckedVersion, visible, tick);
+        else if (operation == SlotOperation.Update)
+            operation = SlotOperation.Absolute;
+
+        // Only groups that this peer may not see have changed: it holds all there is for it, but not by that number.
+        if (operation == SlotOperation.Update && delta.Steps == 0 && delta.Groups == 0)
+        {
+            slot.AckedVersion = slot.SentVersion = newest;
+            slot.AckedHash = _history.HashOf(slot.Row, newest);
+            peer.ClearNews(index);
+            return;
+        }
+
+        bool isNew = newest != slot.SentVersion || audienceChanged;
+        bool repeats = kind.HasMotion || operation != SlotOperation.Update;
+        if (!isNew && !IsCopyDue(in slot, distance, repeats, tick, rttTicks))
+            return;
+        if (isNew && operation == SlotOperation.Update && delta.Steps == 0 && IsHeldBack(in slot, kind, delta.Groups, distance, tick))
+            return;
+        // Held back for longer than the ring lasts, its baseline is gone: that is no reason to hurry.
+        bool isOutlived = operation == SlotOperation.Absolute && !unknown && !audienceChanged && !kind.HasMotion;
+        if (isNew && isOutlived && IsHeldBack(in slot, kind, _history.RecentGroups(slot.Row) & visible, distance, tick))
+            return;
+        int bits = operation == SlotOperation.Update || (onKept && isDelta) ? _history.DeltaBits(in delta, visible) : _history.AbsoluteBits(slot.Row, visible);
+        bits += operation == SlotOperation.Enter ? 33 + _world.Schema.KindBits : 0;
+        AddCandidate(index, operation, audience, delta, bits, ref slot, isOwn ? OwnWeight : Weight(distance, in slot, delta.Steps));
+    }
+
+    private static int Weight(DistanceClass distance, in PeerView.Slot slot, int steps)
+    {
+        int weight = distance switch { DistanceClass.Near => 4, DistanceClass.Middle => 2, _ => 1 };
+        return weight * (steps > 0 ? 2 : 1) * (slot.AckedVersion == 0 ? 2 : 1);
+    }
+
+    // Near news rides in every packet until acked; middle twice and far once, then when lost or unheard for a round trip and two intervals.
+    private bool IsCopyDue(in PeerView.Slot slot, DistanceClass distance, bool isRepeated, Tick tick, int rttTicks)
+    {
+        if (slot.Has(SlotFlags.Due))
+            return true;
+        if (_options.IsOff(Mechanisms.Resend))
+            return false;
+        int copies = !isRepeated ? 1 : distance switch { DistanceClass.Near => int.MaxValue, DistanceClass.Middle => 2, _ => 1 };
+        return slot.Copies < copies || (ushort)((ushort)tick.Value - slot.SentTick) >= rttTicks + (2 * _options.SnapshotIntervalTicks);
+    }
+
+    // Level of detail of sampled fields: middle at most once a second, far once in two.
+    private bool IsHeldBack(in PeerView.Slot slot, Kind kind, int groups, DistanceClass distance, Tick tick)
+    {
+        if (distance == DistanceClass.Near || slot.Has(SlotFlags.Due))
+            return false;
+        for (int rest = groups; rest != 0; rest &= rest - 1)
+        {
+            if (!kind.Groups[BitOperations.TrailingZeroCount(rest)].Sampled)
+                return false;
+        }
+
+        int ticks = distance == DistanceClass.Middle ? _options.TickRate : 2 * _options.TickRate;
+        return (ushort)((ushort)tick.Value - slot.SentTick) < ticks;
+    }
+
+    private DistanceClass ClassOf(int viewX, int viewY, int row)
+    {
+        long dx = _world.X[row] - viewX, dy = _world.Y[row] - viewY;
+        long squared = ((dx * dx) + (dy * dy)) >> (2 * Units.Shift);
+        return squared <= (long)_options.NearUnits * _options.NearUnits ? DistanceClass.Near
+            : squared <= (long)_options.FarUnits * _options.FarUnits ? DistanceClass.Middle : DistanceClass.Far;
+    }
+
+    private void AddCandidate(int index, SlotOperation operation, byte audience, in Delta delta, int bits, ref PeerView.Slot slot, int weight)
+    {
+        slot.Urgency = (ushort)Math.Min(slot.Urgency + weight, Math.Max(weight, PeerView.UrgencyMax));
+        int bucket = BucketCount - 1 - Math.Min(BucketCount - 1, BitOperations.Log2(slot.Urgency + 1u));
+        int at = _candidateCount++;
+        _candidates[at] = new Candidate { Slot = (ushort)index, Operation = operation, Audience = audience, Delta = delta, Bits = bits + GapBitsEstimate + 4 };
+        _candidateOf[index] = (ushort)at;
+        _bucketNext[at] = _bucketFirst[bucket];
+        _bucketFirst[bucket] = at;
+    }
+
+    // ---- selecting ----
+
+    // A third is lifecycle's; what it does not need flows to the updates, and what they leave flows back.
+    private int Select(PeerView peer, int bitsMax)
+    {
+        Array.Clear(_chosen);
+        int chosen = 0;
+        if (_options.IsOff(Mechanisms.ByteBudget))
+            bitsMax = int.MaxValue;
+        int lifecycle = Math.Min(bitsMax, bitsMax / 3), used = 0;
+        SelectPass(peer, isLifecycle: true, lifecycle, ref used, ref chosen);
+        SelectPass(peer, isLifecycle: false, bitsMax, ref used, ref chosen);
+        SelectPass(peer, isLifecycle: true, bitsMax, ref used, ref chosen);
+        _leftOut = chosen < _candidateCount;
+        Counters.LeftOut += _candidateCount - chosen;
+        return chosen;
+    }
+
+    private void SelectPass(PeerView peer, bool isLifecycle, int bitsMax, ref int used, ref int chosen)
+    {
+        int misses = 0;
+        for (int bucket = 0; bucket < BucketCount && misses < LookAhead; bucket++)
+        {
+            for (int at = _bucketFirst[bucket]; at >= 0 && misses < LookAhead; at = _bucketNext[at])
+            {
+                ref Candidate candidate = ref _candidates[at];
+                if (IsChosen(candidate.Slot) || IsLifecycle(candidate.Operation) != isLifecycle)
+                    continue;
+                int bits = BundleBits(peer, in candidate, out uint bundle);
+                if (used + bits > bitsMax)
+                {
+                    misses++;
+                    continue;
+                }
+
+                used += bits;
+                chosen += bundle == 0 ? Choose(candidate.Slot) : ChooseBundle(peer, bundle);
+            }
+        }
+    }
+
+    // A cart and its ox appear in one packet or not at all: entering entities of one bundle are chosen together.
+    private int BundleBits(PeerView peer, in Candidate candidate, out uint bundle)
+    {
+        bundle = candidate.Operation == SlotOperation.Enter ? _world.Bundle[peer.Slots[candidate.Slot].Row] : 0;
+        if (bundle == 0)
+            return candidate.Bits;
+        int bits = 0;
+        for (int i = 0; i < _candidateCount; i++)
+            bits += IsOfBundle(peer, in _candidates[i], bundle) ? _candidates[i].Bits : 0;
+        return bits;
+    }
+
+    private int ChooseBundle(PeerView peer, uint bundle)
+    {
+        int chosen = 0;
+        for (int i = 0; i < _candidateCount; i++)
+            chosen += IsOfBundle(peer, in _candidates[i], bundle) ? Choose(_candidates[i].Slot) : 0;
+        return chosen;
+    }
+
+    private bool IsOfBundle(PeerView peer, in Candidate candidate, uint bundle)
+        => candidate.Operation == SlotOperation.Enter && !IsChosen(candidate.Slot) && _world.Bundle[peer.Slots[candidate.Slot].Row] == bundle;
+
+    private int Choose(int slot)
+    {
+        _chosen[slot >> 6] |= 1UL << slot;
+        return 1;
+    }
+
+    private bool IsChosen(int slot) => (_chosen[slot >> 6] >> slot & 1) != 0;
+
+    private static bool IsLifecycle(SlotOperation operation) => operation is SlotOperation.Enter or SlotOperation.Leave or SlotOperation.Destroy;
+
+    // ---- writing ----
+
+    private SnapshotHeader Header(PeerView peer, in SnapshotRequest request)
+    {
+        bool hasOwn = peer.AvatarRow >= 0 && _world.Id[peer.AvatarRow] == peer.AvatarId.Value;
+        bool silent = !_options.FixedRate && _candidateCount == 0;
+        return new SnapshotHeader
+        {
+            Tick = request.Tick,
+            DueTime = request.DueTime,
+            IntervalCode = (byte)(silent ? Replicator.KeepAliveCode : Replicator.IntervalCode),
+            Complete = !_leftOut,
+            HasInput = request.HasInput,
+            InputTick = request.InputTick,
+            InputMarginTicks = request.InputMarginTicks,
+            HasOwn = hasOwn,
+            OwnX = hasOwn ? _world.X[peer.AvatarRow] : 0,
+            OwnY = hasOwn ? _world.Y[peer.AvatarRow] : 0,
+            HasBaseline = peer.HasBaseline,
+            Baseline = peer.Baseline,
+        };
+    }
+
+    private ushort Check(PeerView peer, in SnapshotRequest request, out bool hasShare)
+    {
+        uint sum = 0;
+        hasShare = peer.HasBaseline;
+        Span<PeerView.Slot> slots = peer.Slots;
+        for (int i = (int)(request.Sequence.Value & 31); i < slots.Length && hasShare; i += 32)
+        {
+            ref PeerView.Slot slot = ref slots[i];
+            bool isHeld = slot.AckedVersion != 0 && !slot.Has(SlotFlags.OnKept);
+            if (slot.Has(SlotFlags.Unknown) || (isHeld && slot.SentVersion - slot.AckedVersion > ShareVersionsMax))
+                hasShare = false;
+            else if (isHeld)
+                sum += EntityCodec.CheckShare(new EntityId(slot.Id), slot.AckedHash);
+        }
+
+        if (!hasShare)
+            sum = 0;
+        for (int word = 0; word < _chosen.Length; word++)
+        {
+            for (ulong rest = _chosen[word]; rest != 0; rest &= rest - 1)
+            {
+                int index = (word << 6) + BitOperations.TrailingZeroCount(rest);
+                ref Candidate candidate = ref _candidates[_candidateOf[index]];
+                ref PeerView.Slot slot = ref slots[index];
+                if (candidate.Operation == SlotOperation.Update || IsOnKept(in candidate))
+                    sum += EntityCodec.CheckShare(new EntityId(slot.Id), _history.HashOf(slot.Row, slot.AckedVersion));
+            }
+        }
+
+        return (ushort)(sum ^ (sum >> 16));
+    }
+
+    private static bool IsOnKept(in Candidate candidate) => candidate.Operation == SlotOperation.Enter && candidate.Delta.Newest != 0;
+
+    private void WriteOperations(ref BitWriter writer, PeerView peer, in SnapshotRequest request)
+    {
+        for (int list = 0; list < SlotCodec.Lists; list++)
+        {
+            int count = 0;
+            for (int word = SlotCodec.FirstOf(list) / 64; word < SlotCodec.LimitOf(list) / 64; word++)
+            {
+                for (ulong rest = _chosen[word]; rest != 0; rest &= rest - 1)
+                    _written[count++] = (ushort)((word << 6) + BitOperations.TrailingZeroCount(rest));
+            }
+
+            ReadOnlySpan<ushort> slots = _written.AsSpan(0, count);
+            int order = SlotCodec.BestOrder(slots, list), previous = SlotCodec.FirstOf(list) - 1;
+            SlotCodec.WriteCount(ref writer, count, order);
+            foreach (ushort slot in slots)
+            {
+                int before = writer.BitCount;
+                WriteOperation(ref writer, peer, slot, previous, order, in request);
+                Counters.OperationBits += writer.BitCount - before;
+                previous = slot;
+            }
+        }
+    }
+
+    private void WriteOperation(ref BitWriter writer, PeerView peer, int index, int previous, int order, in SnapshotRequest request)
+    {
+        ref PeerView.Slot slot = ref peer.Slots[index];
+        ref Candidate candidate = ref _candidates[_candidateOf[index]];
+        int before = writer.BitCount;
+        SlotCodec.Write(ref writer, index, previous, order, candidate.Operation);
+        bool owner = (candidate.Audience & 1) != 0, party = (candidate.Audience & 2) != 0;
+        uint version = slot.State is SlotState.Entering or SlotState.Known ? _history.VersionOf(slot.Row) : slot.SentVersion;
+        switch (candidate.Operation)
+        {
+            case SlotOperation.Update:
+                _history.WriteDelta(ref writer, in candidate.Delta, _kinds[_world.KindIndex[slot.Row]].VisibleGroups(owner, party));
+                break;
+            case SlotOperation.Enter:
+                WriteEnter(ref writer, ref slot, in candidate, owner, party);
+                break;
+            case SlotOperation.Absolute:
+                _history.WriteAbsolute(ref writer, slot.Row, owner, party);
+                break;
+            default:
+                break;
+        }
+
+        Count(in candidate, in slot, writer.BitCount - before, version, peer);
+        if (slot.EnterSequence == 0 && slot.State == SlotState.Entering && slot.SentVersion == 0)
+            slot.EnterSequence = request.Sequence.Value;
+        slot.Copies = version == slot.SentVersion || slot.SentVersion == 0 ? (byte)Math.Min(slot.Copies + 1, byte.MaxValue) : (byte)1;
+        slot.SentVersion = version;
+        slot.SentTick = (ushort)request.Tick.Value;
+        slot.Flags &= ~SlotFlags.Due;
+        slot.Urgency = 0;
+        peer.AddEntry(index, candidate.Operation, candidate.Audience, version);
+    }
+
+    private void WriteEnter(ref BitWriter writer, ref PeerView.Slot slot, in Candidate candidate, bool owner, bool party)
+    {
+        Kind kind = _kinds[_world.KindIndex[slot.Row]];
+        writer.Write(slot.Id, 32);
+        bool onKept = IsOnKept(in candidate);
+        writer.WriteBool(onKept);
+        if (onKept)
+        {
+            _history.WriteDelta(ref writer, in candidate.Delta, kind.VisibleGroups(owner, party));
+        }
+        else
+        {
+            writer.Write((ulong)kind.Index, _world.Schema.KindBits);
+            _history.WriteAbsolute(ref writer, slot.Row, owner, party);
+        }
+    }
+
+    private void Count(in Candidate candidate, in PeerView.Slot slot, int bits, uint version, PeerView peer)
+    {
+        bool isCopy = slot.SentVersion != 0 && version == slot.SentVersion && (slot.Copies > 0 || !IsLifecycle(candidate.Operation));
+        Counters.Copies += isCopy ? 1 : 0;
+        switch (candidate.Operation)
+        {
+            case SlotOperation.Update:
+                peer.UpdatesWritten++;
+                Counters.Updates++;
+                Counters.UpdateBits += bits;
+                CountUpdate(in candidate, slot.Row, bits);
+                break;
+            case SlotOperation.Enter:
+                Counters.Enters++;
+                if (IsOnKept(in candidate))
+                {
+                    Counters.Returns++;
+                }
+                else
+                {
+                    Counters.AbsoluteEnters++;
+                    Counters.EnterBits += bits - _history.TextBits(slot.Row, _kinds[_world.KindIndex[slot.Row]].VisibleGroups((candidate.Audience & 1) != 0, (candidate.Audience & 2) != 0));
+                }
+
+                break;
+            case SlotOperation.Leave:
+                Counters.Leaves++;
+                break;
+            case SlotOperation.Destroy:
+                Counters.Destroys++;
+                break;
+            default:
+                Counters.Absolutes++;
+                break;
+        }
+    }
+
+    private void CountUpdate(in Candidate candidate, int row, int bits)
+    {
+        if (candidate.Delta.Groups == 0)
+        {
+            Counters.Turns += candidate.Delta.Steps;
+            Counters.TurnBits += bits;
+        }
+        else if (candidate.Delta.Steps == 0)
+        {
+            Counters.Animations++;
+            Counters.AnimationBits += bits - _history.TextBits(row, candidate.Delta.Groups);
+        }
+    }
+
+    private struct Candidate
+    {
+        public ushort Slot;
+        public SlotOperation Operation;
+        public byte Audience;
+        public int Bits;
+        public Delta Delta;
+    }
+}
+
+internal enum DistanceClass : byte
+{
+    Near,
+    Middle,
+    Far,
+}

@@ -1,0 +1,572 @@
+using System.Numerics;
+using Hectare.Protocol;
+using Hectare.World;
+
+namespace Hectare.Replication;
+
+/// <summary>
+/// The last 16 published versions of every entity, shared by all peers: the baselines. Once a tick the dirty rows are compared with what every
+/// client already extrapolates; only what departs from it becomes a version, and only here is anything encoded.
+/// </summary>
+/// <remarks>
+/// One writer, the tick thread, in the publish phase; frozen while peers are written (docs/architecture.md, Threads).
+/// A motion version starts where the old one left off: at the tick before the departure, with the displacement that departed. So its residual is
+/// nearly always zero, and the corner of a turn is drawn at the tick at which it was walked (docs/decisions/0003).
+/// </remarks>
+public sealed class WorldHistory
+{
+    /// <summary>Versions kept of each entity.</summary>
+    public const int Depth = 16;
+
+    /// <summary>A moving version is published again after so many ticks, so that ten bits of its T0 always suffice.</summary>
+    public const int RepublishTicks = 500;
+
+    private const int RestTicks = 10;
+    private const int SampleEveryTicks = 3;
+    private const int QuietTicksToLeaveSampling = 10;
+
+    private readonly WorldState _world;
+    private readonly Kind[] _kinds;
+    private readonly bool[] _isFollowed;       // by kind: a row of it may have news without being dirty
+    private readonly ReplicationOptions _options;
+    private readonly ReplicationCounters _counters;
+    private readonly RingPool[] _pools;
+    private readonly Row[] _rows;
+    private int[] _published = new int[1024];
+    private readonly int[] _active;
+    private readonly bool[] _isActive;
+    private int _activeCount;
+
+    internal WorldHistory(WorldState world, ReplicationOptions options, ReplicationCounters counters)
+    {
+        _world = world;
+        _options = options;
+        _counters = counters;
+        _kinds = world.Schema.Kinds.ToArray();
+        _isFollowed = [.. _kinds.Select(kind => kind.HasMotion || kind.Fields.ToArray().Any(field => field.Type == FieldType.Velocity2))];
+        _rows = new Row[world.Capacity];
+        _active = new int[world.Capacity];
+        _isActive = new bool[world.Capacity];
+        _pools = new RingPool[_kinds.Length];
+        for (int i = 0; i < _kinds.Length; i++)
+            _pools[i] = new RingPool(_kinds[i].WordCount, _kinds[i].HasMotion);
+    }
+
+    /// <summary>The newest version of a row; 0 before its first.</summary>
+    public uint VersionOf(int row) => _rows[row].Version;
+
+    /// <summary>The entity whose versions a row holds; 0 for none.</summary>
+    public uint IdOf(int row) => _rows[row].Id;
+
+    /// <summary>Rows that got a version this tick.</summary>
+    public ReadOnlySpan<int> Published => _published.AsSpan(0, PublishedCount);
+
+    internal int PublishedCount { get; private set; }
+
+    /// <summary>Bytes that all versions take.</summary>
+    public long MemoryBytes => _pools.Sum(pool => pool.MemoryBytes) + (_rows.LongLength * (System.Runtime.CompilerServices.Unsafe.SizeOf<Row>() + 5));
+
+    /// <summary>True while a version can still be a baseline.</summary>
+    public bool Holds(int row, uint version) => version != 0 && _rows[row].Version - version < Depth && version <= _rows[row].Version;
+
+    /// <summary>The record of a version that is held.</summary>
+    public ReadOnlySpan<ulong> Record(int row, uint version)
+    {
+        Contract.Assert(Holds(row, version));
+        ref Row at = ref _rows[row];
+        return _pools[at.Kind].Record(at.Block, version);
+    }
+
+    /// <summary>T0 of a version's motion.</summary>
+    public Tick T0(int row, uint version) => _pools[_rows[row].Kind].T0(_rows[row].Block, version);
+
+    /// <summary>Content hash of a version that is held.</summary>
+    public uint HashOf(int row, uint version) => _pools[_rows[row].Kind].Hash(_rows[row].Block, version);
+
+    /// <summary>The motion that clients extrapolate now; of a kind with motion.</summary>
+    public ref readonly PublishedMotion MotionOf(int row) => ref _pools[_rows[row].Kind].MotionOf(_rows[row].Block);
+
+    /// <summary>Compares and publishes. After the simulation's step, before the world's tick ends.</summary>
+    internal void Publish(Tick tick)
+    {
+        PublishedCount = 0;
+        foreach (WorldEvent change in _world.Events)
+        {
+            if (change.Kind == WorldEventKind.Destroyed)
+                Forget(change.Row, change.Id.Value);
+        }
+
+        foreach (int row in _world.DirtyRows)
+        {
+            if (!_world.IsAlive(row))
+                continue;
+            if (_rows[row].Id != _world.Id[row])
+                Begin(row, tick);
+            else if (_isFollowed[_rows[row].Kind])
+                Activate(row);
+            else
+                PublishFields(row, tick);
+        }
+
+        int kept = 0;
+        for (int i = 0; i < _activeCount; i++)
+        {
+            int row = _active[i];
+            bool stays = _rows[row].Id != 0 && _rows[row].Id == _world.Id[row]
+                && (_kinds[_rows[row].Kind].HasMotion ? PublishMotion(row, tick) : PublishFields(row, tick));
+            if (stays)
+                _active[kept++] = row;
+            else
+                _isActive[row] = false;
+        }
+
+        _activeCount = kept;
+    }
+
+    /// <summary>Frees what destroyed entities held. Called for destroyed rows before the row is reused.</summary>
+    private void Forget(int row, uint id)
+    {
+        ref Row at = ref _rows[row];
+        if (at.Id != id || id == 0)
+            return;
+        _pools[at.Kind].Release(at.Block);
+        at = default;
+    }
+
+    private void Activate(int row)
+    {
+        if (_isActive[row])
+            return;
+        _isActive[row] = true;
+        _active[_activeCount++] = row;
+    }
+
+    private void Begin(int row, Tick tick)
+    {
+        byte kindIndex = _world.KindIndex[row];
+        Kind kind = _kinds[kindIndex];
+        // Without a version nobody can be told of it: that is all there is to being hidden.
+        if (kind.Visibility == Visibility.Never)
+            return;
+        ref Row at = ref _rows[row];
+        if (at.Id != 0)
+            _pools[at.Kind].Release(at.Block);
+        at = new Row { Id = _world.Id[row], Kind = kindIndex, Block = _pools[kindIndex].Rent(), TeleportCount = _world.TeleportCount[row] };
+        Span<ulong> record = stackalloc ulong[Schema.WordsMax];
+        record = record[..kind.WordCount];
+        BuildRecord(row, kind, record);
+        if (kind.HasMotion)
+            record[0] = Motion.Pack(kind.Grid.Quantize(_world.X[row]), kind.Grid.Quantize(_world.Y[row]), Intent.Rest);
+
+        if (_isFollowed[kindIndex])
+            Activate(row);
+
+        Append(row, kind, record, tick, motionChanged: kind.HasMotion, isBreak: true, kind.AllGroups);
+    }
+
+    // True while it moves: a velocity must be looked at once more when it has stopped, and then the row is not dirty.
+    private bool PublishFields(int row, Tick tick)
+    {
+        _counters.RowsCompared++;
+        ref Row at = ref _rows[row];
+        Kind kind = _kinds[at.Kind];
+        Span<ulong> record = stackalloc ulong[Schema.WordsMax];
+        record = record[..kind.WordCount];
+        BuildRecord(row, kind, record);
+        int changed = ChangedGroups(kind, record, Record(row, at.Version));
+        if (changed != 0)
+            Append(row, kind, record, tick, motionChanged: false, isBreak: false, changed);
+        return _world.X[row] != _world.PreviousX[row] || _world.Y[row] != _world.PreviousY[row];
+    }
+
+    // False when the row has come to rest in its published quantum: it needs no more looking at until it is dirty.
+    private bool PublishMotion(int row, Tick tick)
+    {
+        _counters.RowsCompared++;
+        ref Row at = ref _rows[row];
+        Kind kind = _kinds[at.Kind];
+        Span<ulong> record = stackalloc ulong[Schema.WordsMax];
+        record = record[..kind.WordCount];
+        BuildRecord(row, kind, record);
+        ReadOnlySpan<ulong> newest = Record(row, at.Version);
+        int changedGroups = ChangedGroups(kind, record, newest);
+        record[0] = newest[0];
+
+        bool teleported = at.TeleportCount != _world.TeleportCount[row];
+        at.TeleportCount = _world.TeleportCount[row];
+        // Else a thing that was pushed about would be said to rest until the next sample, three ticks later.
+        if (teleported)
+            (at.IsSampling, at.Departures) = (false, 0);
+        bool moved = _world.X[row] != _world.PreviousX[row] || _world.Y[row] != _world.PreviousY[row];
+        at.RestTicks = moved || teleported ? (byte)0 : (byte)Math.Min(at.RestTicks + 1, byte.MaxValue);
+        MotionChange change = teleported ? MotionChange.Break : Compare(row, ref at, kind, tick);
+        if (change == MotionChange.None)
+        {
+            if (changedGroups != 0)
+                Append(row, kind, record, at.NewestT0, motionChanged: false, isBreak: false, changedGroups);
+            return !IsSettled(row, in at, kind, newest[0]);
+        }
+
+        (record[0], Tick t0) = MotionWord(row, ref at, kind, change, tick);
+        Append(row, kind, record, t0, motionChanged: true, isBreak: change == MotionChange.Break, changedGroups);
+        return true;
+    }
+
+    private bool IsSettled(int row, in Row at, Kind kind, ulong word)
+        => Motion.IsRest(word) && !at.IsSampling && at.RestTicks >= RestTicks
+            && (_options.IsOff(Mechanisms.RestPublished) || word == RestWord(row, kind));
+
+    private ulong RestWord(int row, Kind kind) => Motion.Pack(kind.Grid.Quantize(_world.X[row]), kind.Grid.Quantize(_world.Y[row]), Intent.Rest);
+
+    private MotionChange Compare(int row, ref Row at, Kind kind, Tick tick)
+    {
+        ref readonly PublishedMotion published = ref _pools[at.Kind].MotionOf(at.Block);
+        (int expectedX, int expectedY) = published.At(tick);
+        int tolerance = kind.Grid.Quantum;
+        bool fits = Math.Abs(_world.X[row] - expectedX) <= tolerance && Math.Abs(_world.Y[row] - expectedY) <= tolerance;
+        bool settle = at.RestTicks >= RestTicks && !_options.IsOff(Mechanisms.RestPublished) && Record(row, at.Version)[0] != RestWord(row, kind);
+        if (at.IsSampling)
+            return CompareSampling(ref at, fits, settle, tick - published.T0);
+
+        at.Departures = (byte)(at.Departures << 1);
+        if (settle)
+            return MotionChange.Rest;
+        if (fits)
+        {
+            bool old = !published.IsRest && tick - published.T0 >= RepublishTicks;
+            _counters.Republished += old ? 1 : 0;
+            return old ? MotionChange.Turn : MotionChange.None;
+        }
+
+        at.Departures |= 1;
+        if (BitOperations.PopCount((uint)at.Departures & 0b11_1111) >= 3)
+        {
+            at.IsSampling = true;
+            at.QuietTicks = 0;
+            return MotionChange.Sample;
+        }
+
+        return MotionChange.Turn;
+    }
+
+    // Pushed about: a sample every third tick while it departs; back to exact motion after ten quiet ticks.
+    private static MotionChange CompareSampling(ref Row at, bool fits, bool settle, int ticksSince)
+    {
+        at.QuietTicks = fits ? (byte)Math.Min(at.QuietTicks + 1, byte.MaxValue) : (byte)0;
+        if (at.QuietTicks >= QuietTicksToLeaveSampling || settle)
+        {
+            at.IsSampling = false;
+            at.Departures = 0;
+            return settle ? MotionChange.Rest : MotionChange.Turn;
+        }
+
+        return !fits && ticksSince >= SampleEveryTicks ? MotionChange.Sample : MotionChange.None;
+    }
+
+    private (ulong Word, Tick T0) MotionWord(int row, ref Row at, Kind kind, MotionChange change, Tick tick)
+    {
+        PositionGrid grid = kind.Grid;
+        int x = _world.X[row], y = _world.Y[row], previousX = _world.PreviousX[row], previousY = _world.PreviousY[row];
+        int velocityX = x - previousX, velocityY = y - previousY;
+        bool outOfRange = Math.Abs(velocityX) > Motion.ComponentMax || Math.Abs(velocityY) > Motion.ComponentMax;
+        switch (change)
+        {
+            case MotionChange.Rest:
+                return (RestWord(row, kind), tick);
+            case MotionChange.Break:
+                return (RestWord(row, kind), tick);
+            case MotionChange.Sample:
+                _counters.Samples++;
+                return (Motion.PackEscape(grid.Quantize(x), grid.Quantize(y), velocityX, velocityY, sampled: true), tick);
+            default:
+                if (outOfRange)
+                    return (RestWord(row, kind), tick);
+                // The intent says it in a few bits, when the displacement is really the intent's: not so while sliding along a wall.
+                var intent = new Intent(_world.IntentCode[row]);
+                bool sayable = intent.SpeedClass < kind.Speeds.Length && intent.Velocity(kind.Speeds[intent.SpeedClass]) == (velocityX, velocityY);
+                int quantumX = grid.Quantize(previousX), quantumY = grid.Quantize(previousY);
+                return sayable
+                    ? (Motion.Pack(quantumX, quantumY, intent), tick - 1)
+                    : (Motion.PackEscape(quantumX, quantumY, velocityX, velocityY, sampled: false), tick - 1);
+        }
+    }
+
+    private void Append(int row, Kind kind, ReadOnlySpan<ulong> record, Tick t0, bool motionChanged, bool isBreak, int changedGroups)
+    {
+        ref Row at = ref _rows[row];
+        RingPool pool = _pools[at.Kind];
+        uint previous = at.Version, version = previous + 1;
+        int bit = 1 << (int)(version & (Depth - 1));
+        at.Version = version;
+        at.MotionMask = (ushort)(motionChanged ? at.MotionMask | bit : at.MotionMask & ~bit);
+        at.BreakMask = (ushort)(isBreak ? at.BreakMask | bit : at.BreakMask & ~bit);
+        if (motionChanged)
+        {
+            at.NewestT0 = t0;
+            pool.MotionOf(at.Block) = Motion.Unpack(record[0], t0, kind);
+            if (!isBreak && !EncodeStep(pool, ref at, kind, previous, record[0], t0))
+                at.BreakMask |= (ushort)bit;
+        }
+
+        pool.Store(at.Block, version, record, t0, EntityCodec.ContentHash(kind, record, t0), (byte)changedGroups);
+        if (PublishedCount == _published.Length)
+            Array.Resize(ref _published, PublishedCount * 2);
+        _published[PublishedCount++] = row;
+        _counters.VersionsPublished++;
+    }
+
+    private bool EncodeStep(RingPool pool, ref Row at, Kind kind, uint previous, ulong word, Tick t0)
+    {
+        _counters.StepsEncoded++;
+        Span<byte> buffer = stackalloc byte[24];
+        var writer = new BitWriter(buffer);
+        EntityCodec.WriteStep(ref writer, kind, pool.Record(at.Block, previous)[0], pool.T0(at.Block, previous), word, t0);
+        if (writer.BitCount > EntityCodec.StepBitsMax)
+            return false;
+        int bits = writer.BitCount;
+        var reader = new BitReader(writer.Finish());
+        pool.StoreStep(at.Block, previous + 1, reader.Read(bits), (byte)bits);
+        return true;
+    }
+
+    private void BuildRecord(int row, Kind kind, Span<ulong> record)
+    {
+        _world.Fields.AsSpan(row * _world.FieldWords, record.Length).CopyTo(record);
+        if (kind.HasMotion)
+            record[0] = 0;
+        foreach (Field field in kind.Fields)
+        {
+            if (field.Type == FieldType.Position2)
+            {
+                ulong quanta = (uint)kind.Grid.Quantize(_world.X[row]) | ((ulong)(uint)kind.Grid.Quantize(_world.Y[row]) << kind.Grid.Bits);
+                record[field.Word] = (record[field.Word] & ~field.Mask) | (quanta << field.Shift);
+            }
+            else if (field.Type == FieldType.Velocity2)
+            {
+                ulong code = Motion.EscapeCode(_world.X[row] - _world.PreviousX[row], _world.Y[row] - _world.PreviousY[row]);
+                record[field.Word] = (record[field.Word] & ~field.Mask) | (code << field.Shift);
+            }
+        }
+    }
+
+    private static int ChangedGroups(Kind kind, ReadOnlySpan<ulong> record, ReadOnlySpan<ulong> newest)
+    {
+        int changed = 0;
+        for (int i = 0; i < kind.Groups.Length; i++)
+            changed |= kind.Groups[i].Differs(record, newest) ? 1 << i : 0;
+        return changed;
+    }
+
+    // ---- what an update is made of ----
+
+    /// <summary>The delta from a baseline that is held to the newest version, for a peer that sees these groups.</summary>
+    internal Delta DeltaFrom(int row, uint baseline, int visibleGroups, Tick tick)
+    {
+        ref Row at = ref _rows[row];
+        Kind kind = _kinds[at.Kind];
+        uint newest = at.Version;
+        int owed = (int)(newest - baseline);
+        var delta = new Delta { Row = row, Newest = newest };
+        RingPool pool = _pools[at.Kind];
+        for (uint version = baseline + 1; version != newest + 1; version++)
+            delta.Groups |= pool.Groups(at.Block, version);
+        delta.Groups &= visibleGroups;
+        if (!kind.HasMotion)
+            return delta;
+
+        // Walk back from the newest: count steps until the baseline, a break, or four.
+        Span<uint> steps = stackalloc uint[EntityCodec.StepsMax];
+        int count = 0;
+        bool cut = false;
+        for (int back = 0; back < owed && !cut; back++)
+        {
+            uint version = newest - (uint)back;
+            int bit = 1 << (int)(version & (Depth - 1));
+            if ((at.MotionMask & bit) == 0)
+                continue;
+            if (count == EntityCodec.StepsMax || (_options.IsOff(Mechanisms.Steps) && count == 1))
+            {
+                cut = !_options.IsOff(Mechanisms.Gap);
+                break;
+            }
+
+            steps[count++] = version;
+            cut = (at.BreakMask & bit) != 0;
+        }
+
+        // A step from rest, and the first behind a gap, carry ten bits of T0: they must not be older than those can say.
+        for (int i = count - 1; i >= 0; i--)
+        {
+            bool carriesTick = (cut && i == count - 1) || Motion.IsRest(pool.Record(at.Block, steps[i] - 1)[0]);
+            bool isRestAbsolute = cut && i == count - 1 && Motion.IsRest(pool.Record(at.Block, steps[i])[0]);
+            if (carriesTick && !isRestAbsolute && tick - pool.T0(at.Block, steps[i]) > EntityCodec.TickAgeMax)
+            {
+                (cut, count) = (true, 1);
+                break;
+            }
+        }
+
+        delta.Steps = count;
+        delta.IsGap = cut && count > 0;
+        delta.Oldest = count > 0 ? steps[count - 1] : 0;
+        return delta;
+    }
+
+    /// <summary>The groups that changed in any version that is held.</summary>
+    internal int RecentGroups(int row)
+    {
+        ref Row at = ref _rows[row];
+        int groups = 0;
+        for (uint back = 0; back < Math.Min(Depth, at.Version); back++)
+            groups |= _pools[at.Kind].Groups(at.Block, at.Version - back);
+        return groups;
+    }
+
+    /// <summary>Bits that <see cref="WriteDelta"/> will take.</summary>
+    internal int DeltaBits(in Delta delta, int visibleGroups)
+    {
+        ref Row at = ref _rows[delta.Row];
+        Kind kind = _kinds[at.Kind];
+        int bits = GroupBits(at.Block, kind, delta.Newest, delta.Groups) + EntityCodec.GroupMaskBits(delta.Groups, visibleGroups);
+        if (!kind.HasMotion)
+            return bits;
+        bits += EntityCodec.StepCountBits(delta.Steps, delta.IsGap);
+        RingPool pool = _pools[at.Kind];
+        for (uint version = delta.Oldest; delta.Steps > 0 && version != delta.Newest + 1; version++)
+        {
+            if ((at.MotionMask & (1 << (int)(version & (Depth - 1)))) == 0)
+                continue;
+            bits += delta.IsGap && version == delta.Oldest ? MotionBitsMax(kind) : pool.Step(at.Block, version).Bits;
+        }
+
+        return bits;
+    }
+
+    internal void WriteDelta(ref BitWriter writer, in Delta delta, int visibleGroups)
+    {
+        ref Row at = ref _rows[delta.Row];
+        Kind kind = _kinds[at.Kind];
+        RingPool pool = _pools[at.Kind];
+        if (kind.HasMotion)
+        {
+            EntityCodec.WriteStepCount(ref writer, delta.Steps, delta.IsGap);
+            for (uint version = delta.Oldest; delta.Steps > 0 && version != delta.Newest + 1; version++)
+            {
+                if ((at.MotionMask & (1 << (int)(version & (Depth - 1)))) == 0)
+                    continue;
+                if (delta.IsGap && version == delta.Oldest)
+                {
+                    EntityCodec.WriteMotion(ref writer, kind, pool.Record(at.Block, version)[0], pool.T0(at.Block, version));
+                }
+                else
+                {
+                    (ulong step, int bits) = pool.Step(at.Block, version);
+                    writer.Write(step, bits);
+                }
+            }
+        }
+
+        EntityCodec.WriteGroupMask(ref writer, delta.Groups, visibleGroups);
+        WriteGroups(ref writer, kind, pool.Record(at.Block, delta.Newest), delta.Groups);
+    }
+
+    /// <summary>Bits that <see cref="WriteAbsolute"/> takes at most, its texts included.</summary>
+    internal int AbsoluteBits(int row, int visibleGroups)
+    {
+        ref Row at = ref _rows[row];
+        Kind kind = _kinds[at.Kind];
+        return 2 + (kind.HasMotion ? MotionBitsMax(kind) : 0) + GroupBits(at.Block, kind, at.Version, visibleGroups);
+    }
+
+    /// <summary>Bits of texts among these groups of the newest version: what figures leave out.</summary>
+    internal int TextBits(int row, int groups)
+    {
+        ref Row at = ref _rows[row];
+        Kind kind = _kinds[at.Kind];
+        int bits = 0;
+        for (int rest = groups; rest != 0; rest &= rest - 1)
+        {
+            Group group = kind.Groups[BitOperations.TrailingZeroCount(rest)];
+            bits += group.HasText ? GroupTextBits(group, _pools[at.Kind].Record(at.Block, at.Version)) : 0;
+        }
+
+        return bits;
+    }
+
+    internal void WriteAbsolute(ref BitWriter writer, int row, bool owner, bool party)
+    {
+        ref Row at = ref _rows[row];
+        Kind kind = _kinds[at.Kind];
+        ReadOnlySpan<ulong> record = _pools[at.Kind].Record(at.Block, at.Version);
+        writer.Write((owner ? 1u : 0) | (party ? 2u : 0), 2);
+        if (kind.HasMotion)
+            EntityCodec.WriteMotion(ref writer, kind, record[0], at.NewestT0);
+        WriteGroups(ref writer, kind, record, kind.VisibleGroups(owner, party));
+    }
+
+    private void WriteGroups(ref BitWriter writer, Kind kind, ReadOnlySpan<ulong> record, int groups)
+    {
+        for (int rest = groups; rest != 0; rest &= rest - 1)
+            EntityCodec.WriteGroup(ref writer, kind.Groups[BitOperations.TrailingZeroCount(rest)], record, _world.Texts);
+    }
+
+    private int GroupBits(int block, Kind kind, uint version, int groups)
+    {
+        int bits = 0;
+        for (int rest = groups; rest != 0; rest &= rest - 1)
+        {
+            Group group = kind.Groups[BitOperations.TrailingZeroCount(rest)];
+            bits += group.WireBits;
+            if (group.HasText)
+                bits += GroupTextBits(group, _pools[kind.Index].Record(block, version));
+        }
+
+        return bits;
+    }
+
+    private int GroupTextBits(Group group, ReadOnlySpan<ulong> record)
+    {
+        int bits = 0;
+        foreach (Field field in group.Fields)
+            bits += field.Type == FieldType.Text ? _world.Texts.Find(field.Get(record)).Length * 8 : 0;
+        return bits;
+    }
+
+    private static int MotionBitsMax(Kind kind) => (kind.Grid.Bits * 2) + 28 + EntityCodec.TickBits;
+
+    private enum MotionChange
+    {
+        None,
+        Turn,
+        Sample,
+        Rest,
+        Break,
+    }
+
+    private struct Row
+    {
+        public uint Id;
+        public uint Version;
+        public int Block;
+        public Tick NewestT0;
+        public ushort MotionMask;      // bit (version & 15): that version changed the motion
+        public ushort BreakMask;       // bit (version & 15): its motion cannot be stepped to
+        public ushort TeleportCount;
+        public byte Kind;
+        public byte RestTicks;
+        public byte Departures;        // one bit a tick: left its published motion
+        public byte QuietTicks;
+        public bool IsSampling;
+    }
+}
+
+/// <summary>What brings a peer from a baseline to the newest version.</summary>
+internal struct Delta
+{
+    public int Row;
+    public uint Newest;
+    public uint Oldest;
+    public int Steps;
+    public bool IsGap;
+    public int Groups;
+}
