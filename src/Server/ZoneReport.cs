@@ -1,0 +1,119 @@
+namespace Hectare.Server;
+
+/// <summary>What a zone did in a window of time, in plain numbers: the <c>server</c> part of a load test's JSON.</summary>
+/// <remarks>Per player means per connected player, averaged over the window's ticks. Serialised with camel case names.</remarks>
+public sealed class ZoneReport
+{
+    /// <summary>Length of the window, s.</summary>
+    public double Seconds { get; init; }
+
+    /// <summary>Ticks a second that the zone is set to.</summary>
+    public int TickRate { get; init; }
+
+    /// <summary>Ticks run in the window.</summary>
+    public long Ticks { get; init; }
+
+    /// <summary>Players connected at its end.</summary>
+    public int Players { get; init; }
+
+    /// <summary>Duration of a tick, ms.</summary>
+    public TickTimes TickMs { get; init; } = new();
+
+    /// <summary>Mean duration of a tick, us: what <see cref="PhasesUs"/> add up to, within 5 %.</summary>
+    public double TickMeanUs { get; init; }
+
+    /// <summary>Ticks whose work was not done by the next tick's due time.</summary>
+    public long TicksLate { get; init; }
+
+    /// <summary>Ticks taken off the schedule.</summary>
+    public long TicksGivenUp { get; init; }
+
+    /// <summary>Mean duration of each phase per tick, us.</summary>
+    public IReadOnlyDictionary<string, double> PhasesUs { get; init; } = new Dictionary<string, double>(StringComparer.Ordinal);
+
+    /// <summary>Snapshots a second, of the zone, keep-alives not among them.</summary>
+    public double SnapshotsPerSecond { get; init; }
+
+    /// <summary>Keep-alives a second, of the zone.</summary>
+    public double KeepAlivesPerSecond { get; init; }
+
+    /// <summary>Bytes a second to one player, UDP payload + 28 for each datagram.</summary>
+    public double BytesPerPlayerPerSecond { get; init; }
+
+    /// <summary>Largest UDP payload sent since the zone's start.</summary>
+    public int DatagramBytesMax { get; init; }
+
+    /// <summary>Entities that a player has entered.</summary>
+    public Spread KnownPerPlayer { get; init; } = new();
+
+    /// <summary>Movers that a player may be told of one by one.</summary>
+    public Spread CapInForce { get; init; } = new();
+
+    /// <summary>Delta updates written a second, of the zone, copies included.</summary>
+    public double UpdatesPerSecond { get; init; }
+
+    /// <summary>The same per snapshot.</summary>
+    public double UpdatesPerSnapshot { get; init; }
+
+    /// <summary>Mean bits of a delta update, slot included.</summary>
+    public double BitsPerUpdate { get; init; }
+
+    /// <summary>Time of the write phase per delta update, ns: everything else that the phase does is in it.</summary>
+    public double NsPerUpdate { get; init; }
+
+    /// <summary>Mean bits of a turn, slot included, copies counted.</summary>
+    public double BitsPerTurn { get; init; }
+
+    /// <summary>Mean bits of a change of other fields, slot included, copies counted, texts not.</summary>
+    public double BitsPerAnimation { get; init; }
+
+    /// <summary>Mean bits of a new entity, slot included, copies counted, texts not.</summary>
+    public double BitsPerEnter { get; init; }
+
+    /// <summary>Memory of one connected player, bytes: connection, view, inputs, messages under way.</summary>
+    public double BytesPerPeerMemory { get; init; }
+
+    /// <summary>Memory of one entity, bytes: columns, versions, cached bits; of the world's arrays divided by the entities in it.</summary>
+    public double BytesPerEntityMemory { get; init; }
+
+    /// <summary>Managed bytes allocated per tick by the whole process.</summary>
+    public double AllocatedBytesPerTick { get; init; }
+
+    /// <summary>Garbage collections in the window, by generation.</summary>
+    public int[] GcCounts { get; init; } = [];
+
+    /// <summary>Datagrams and messages dropped since the zone's start, by reason; only those that happened.</summary>
+    public IReadOnlyDictionary<string, long> Drops { get; init; } = new Dictionary<string, long>(StringComparer.Ordinal);
+}
+
+/// <summary>Percentiles of a duration, ms, at most 3 % too high.</summary>
+public sealed class TickTimes
+{
+    /// <summary>Median.</summary>
+    public double P50 { get; init; }
+
+    /// <summary>99th percentile.</summary>
+    public double P99 { get; init; }
+
+    /// <summary>Longest.</summary>
+    public double Max { get; init; }
+}
+
+/// <summary>A number that each player has: the low end and the middle.</summary>
+public sealed class Spread
+{
+    /// <summary>One player in a hundred has less.</summary>
+    public double P1 { get; init; }
+
+    /// <summary>Median.</summary>
+    public double P50 { get; init; }
+
+    /// <summary>Of unsorted values; sorts them.</summary>
+    internal static Spread Of(Span<double> values)
+    {
+        if (values.IsEmpty)
+            return new Spread();
+        values.Sort();
+        return new Spread { P1 = values[(int)(0.01 * (values.Length - 1))], P50 = values[(values.Length - 1) / 2] };
+    }
+}

@@ -1,0 +1,121 @@
+using System.Diagnostics;
+using Hectare.Replication;
+
+namespace Hectare.Server;
+
+/// <content>What the zone did in a window of time. Allocates; between two ticks only (<see cref="ZoneLoop{TInput}.InvokeAsync"/>).</content>
+public sealed partial class Zone<TInput>
+{
+    private const int UdpHeaderBytes = 28;   // IPv4 and UDP
+
+    private Window _window = new(0, 0, 0, 0, 0, 0, 0, 0, [], new WriterCounters());
+    private long _windowPlayerTicks;
+
+    /// <summary>Begins a measuring window: the next <see cref="Report"/> tells of the time since this call.</summary>
+    public void BeginWindow()
+    {
+        Metrics.Clear();
+        _windowPlayerTicks = 0;
+        _window = Now();
+    }
+
+    /// <summary>What happened since <see cref="BeginWindow"/>. The window goes on.</summary>
+    public ZoneReport Report()
+    {
+        Window now = Now();
+        double seconds = Math.Max((now.Stamp - _window.Stamp) / (double)Stopwatch.Frequency, 1e-9);
+        long ticks = now.Ticks - _window.Ticks;
+        double meanPlayers = ticks == 0 ? 0 : (double)_windowPlayerTicks / ticks;
+        WriterCounters written = now.Written;
+        WriterCounters before = _window.Written;
+        long updates = written.Updates - before.Updates;
+        long snapshots = written.Snapshots - before.Snapshots - (written.KeepAlives - before.KeepAlives);
+        double bytes = now.Bytes - _window.Bytes + (UdpHeaderBytes * (double)(now.Datagrams - _window.Datagrams));
+        (Spread known, Spread caps, double peerMemory) = OfPlayers();
+        return new ZoneReport
+        {
+            Seconds = seconds,
+            TickRate = Options.TickRate,
+            Ticks = ticks,
+            Players = _peers.Count,
+            TickMs = new TickTimes { P50 = Metrics.TickNs.Percentile(0.5) / 1e6, P99 = Metrics.TickNs.Percentile(0.99) / 1e6, Max = Metrics.TickNs.Max / 1e6 },
+            TickMeanUs = Metrics.TickNs.Mean / 1e3,
+            TicksLate = now.TicksLate - _window.TicksLate,
+            TicksGivenUp = now.TicksGivenUp - _window.TicksGivenUp,
+            PhasesUs = Enum.GetValues<Phase>().ToDictionary(phase => phase.ToString().ToLowerInvariant(), phase => Metrics.PhaseNs(phase).Mean / 1e3, StringComparer.Ordinal),
+            SnapshotsPerSecond = snapshots / seconds,
+            KeepAlivesPerSecond = (written.KeepAlives - before.KeepAlives) / seconds,
+            BytesPerPlayerPerSecond = meanPlayers == 0 ? 0 : bytes / seconds / meanPlayers,
+            DatagramBytesMax = _groups.Max(group => group.DatagramBytesMax),
+            KnownPerPlayer = known,
+            CapInForce = caps,
+            UpdatesPerSecond = updates / seconds,
+            UpdatesPerSnapshot = Ratio(updates, snapshots),
+            BitsPerUpdate = Ratio(written.UpdateBits - before.UpdateBits, updates),
+            NsPerUpdate = Ratio((long)Metrics.PhaseNs(Phase.Write).Sum, updates),
+            BitsPerTurn = Ratio(written.TurnBits - before.TurnBits, written.Turns - before.Turns),
+            BitsPerAnimation = Ratio(written.AnimationBits - before.AnimationBits, written.Animations - before.Animations),
+            BitsPerEnter = Ratio(written.EnterBits - before.EnterBits, written.AbsoluteEnters - before.AbsoluteEnters),
+            BytesPerPeerMemory = peerMemory,
+            BytesPerEntityMemory = Ratio(World.MemoryBytes + _replicator.History.MemoryBytes, World.Count),
+            AllocatedBytesPerTick = Ratio(now.Allocated - _window.Allocated, ticks),
+            GcCounts = [.. now.Collections.Zip(_window.Collections, (after, earlier) => after - earlier)],
+            Drops = Drops(),
+        };
+    }
+
+    /// <summary>Everything dropped since the start, by reason; only what happened.</summary>
+    public IReadOnlyDictionary<string, long> Drops()
+    {
+        var packets = new ZoneDrops();
+        _drops.CopyTo(packets);
+        for (int i = 0; i < _peers.Limit; i++)
+        {
+            if (_peers[i] is { } peer)
+                packets.Add(peer.Connection.Counters);
+        }
+
+        var named = new Dictionary<string, long>(StringComparer.Ordinal);
+        _drops.AddTo(named, packets);
+        ZoneDrops.Put(named, "handshakeMalformed", _door.Counters.Malformed);
+        ZoneDrops.Put(named, "handshakeWrongVersion", _door.Counters.WrongVersion);
+        ZoneDrops.Put(named, "handshakeBadCookie", _door.Counters.BadCookie);
+        ZoneDrops.Put(named, "handshakeExpiredCookie", _door.Counters.ExpiredCookie);
+        ZoneDrops.Put(named, "handshakeSuperseded", _door.Superseded);
+        ZoneDrops.Put(named, "handshakeOverLimit", _door.OverLimit);
+        ZoneDrops.Put(named, "handshakeRefused", _door.Refused);
+        ZoneDrops.Put(named, "inboundQueueFull", _groups.Sum(group => group.InboundDropped));
+        return named;
+    }
+
+    private (Spread Known, Spread Caps, double PeerMemory) OfPlayers()
+    {
+        double[] known = new double[_peers.Count];
+        double[] caps = new double[_peers.Count];
+        long memory = 0;
+        int count = 0;
+        for (int i = 0; i < _peers.Limit; i++)
+        {
+            if (_peers[i] is not { View: { } view } peer)
+                continue;
+            known[count] = view.KnownCount;
+            caps[count++] = _replicator.Options.InterestCap;
+            memory += peer.MemoryBytes;
+        }
+
+        return (Spread.Of(known.AsSpan(0, count)), Spread.Of(caps.AsSpan(0, count)), Ratio(memory + _replicator.SubscriptionBytes, count));
+    }
+
+    private Window Now()
+    {
+        var written = new WriterCounters();
+        foreach (NetworkGroup<TInput> group in _groups)
+            written.Add(group.Writer.Counters);
+        return new Window(Stopwatch.GetTimestamp(), Metrics.Ticks, Metrics.TicksLate, Metrics.TicksGivenUp, Metrics.DatagramsOut, Metrics.BytesOut,
+            GC.GetTotalAllocatedBytes(), _peers.Count, [.. Enumerable.Range(0, GC.MaxGeneration + 1).Select(GC.CollectionCount)], written);
+    }
+
+    private static double Ratio(long sum, long count) => count == 0 ? 0 : (double)sum / count;
+
+    private sealed record Window(long Stamp, long Ticks, long TicksLate, long TicksGivenUp, long Datagrams, long Bytes, long Allocated, int Peers, int[] Collections, WriterCounters Written);
+}
