@@ -1,0 +1,109 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json;
+using Hectare.Cli.Load;
+using Hectare.Cli.Terminal;
+using Hectare.Farm;
+
+namespace Hectare.Cli.Commands;
+
+/// <summary><c>hectare load</c>: a measured run for people who compare figures.</summary>
+internal static class LoadCommand
+{
+    private const string Teaching = """
+        What it does:
+          Starts 'hectare serve' and 'hectare bots' as two processes, each in a session of its own (the scheduler shares by session), on the
+          processors you name. All bots join, a warm-up passes, then the window is measured. Then motion stops, and 3 s later every decoding
+          bot's replica is compared with the zone's truth.
+
+        Examples:
+          hectare load --players 2000 --workload uniform --seconds 20 --fixed-rate --server-cpus 0 --bot-cpus 1 --json load.json
+          hectare load --players 500 --workload storm              the worst case: everyone turns every tick
+          hectare load --players 500 --sockets framework           the same bytes without recvmmsg and sendmmsg
+
+        Exit code: 0 all is well; 1 a player could not connect, a snapshot could not be decoded, or a replica differs; 2 bad input.
+        """;
+
+    private static readonly Option<int> Players = Options.Whole("--players", 1_000, 1, 12_000, "Bots to connect.");
+    private static readonly Option<int> Seconds = Options.Whole("--seconds", 20, 1, 3_600, "Length of the measuring window.");
+    private static readonly Option<FarmWorkload> Work = WorkloadOption();
+    private static readonly Option<bool> FixedRate = Options.Flag("--fixed-rate", "A snapshot every interval even when there is nothing to tell.");
+    private static readonly Option<int> Threads = ServeCommand.ThreadsOption();
+    private static readonly Option<Transport.UdpSocketMode> Sockets = ServeCommand.SocketsOption();
+    private static readonly Option<double> DecodeSample = BotsCommand.DecodeSampleOption();
+    private static readonly Option<int> Ramp = BotsCommand.RampOption();
+    private static readonly Option<ulong> Seed = Options.Seed();
+    private static readonly Option<int[]> ServerCpus = Options.Processors("--server-cpus", "Processors of the server, such as 0 or 0-1. Default: any.");
+    private static readonly Option<int[]> BotCpus = Options.Processors("--bot-cpus", "Processors of the bots and of this process. Default: any.");
+    private static readonly Option<int> WarmUp = Options.Whole("--warm-up", 5, 0, 600, "Seconds between the last join and the window.");
+    private static readonly Option<string?> Record = Options.FileToWrite("--record", "Record what the zone receives, for 'hectare replay'.");
+    private static readonly Option<string?> Json = Options.FileToWrite("--json", "Write the report to this file.");
+
+    /// <summary>The command.</summary>
+    public static Command Create()
+    {
+        var command = new TeachingCommand("load", "Measure a zone under bots: two pinned processes, one JSON report.", Teaching)
+        {
+            Players, Work, Seconds, FixedRate, ServerCpus, BotCpus, Sockets, Threads, DecodeSample, Ramp, Seed, WarmUp, Record, Json,
+        };
+        command.SetAction(RunAsync);
+        return command;
+    }
+
+    /// <summary>The option <c>--workload</c>.</summary>
+    public static Option<FarmWorkload> WorkloadOption() => Options.Choice("--workload", FarmWorkload.Uniform, "What the bots do.");
+
+    /// <summary>Writes the report where it is wanted.</summary>
+    public static async Task WriteAsync(LoadReport report, string? path)
+    {
+        if (path is not null)
+            await File.WriteAllTextAsync(path, JsonSerializer.Serialize(report, ReportJson.Default.LoadReport) + "\n");
+    }
+
+    private static async Task<int> RunAsync(ParseResult parse, CancellationToken cancel)
+    {
+        var settings = new LoadSettings
+        {
+            Players = parse.GetValue(Players),
+            Workload = parse.GetValue(Work),
+            Seconds = parse.GetValue(Seconds),
+            WarmUpSeconds = parse.GetValue(WarmUp),
+            PlayersPerSecond = parse.GetValue(Ramp),
+            DecodeSample = parse.GetValue(DecodeSample),
+            FixedRate = parse.GetValue(FixedRate),
+            Threads = parse.GetValue(Threads),
+            Sockets = parse.GetValue(Sockets),
+            Seed = parse.GetValue(Seed),
+            ServerCpus = parse.GetValue(ServerCpus)!,
+            BotCpus = parse.GetValue(BotCpus)!,
+            Record = parse.GetValue(Record),
+        };
+        var screen = new Screen();
+        LoadReport report = await screen.RunAsync(() => new LoadRun(settings, screen).RunAsync(cancel));
+        await WriteAsync(report, parse.GetValue(Json));
+        foreach (string line in Lines(report))
+            Screen.WriteLine(line);
+        return report.Failures.Count == 0 ? 0 : throw new RunFailedException(string.Join("; ", report.Failures));
+    }
+
+    private static IEnumerable<string> Lines(LoadReport report)
+    {
+        if (report is not { Server: { } server, Bots: { } bots })
+        {
+            yield return "ended before the measuring window: no figures";
+            yield break;
+        }
+
+        yield return Text($"{report.Workload}, {report.Connected} of {report.Players} players, {report.Seconds:0.0} s");
+        yield return Text($"server  cores {server.CpuCores:0.00}  tick ms p50 {server.TickMs.P50:0.00} p99 {server.TickMs.P99:0.00} max {server.TickMs.Max:0.00}  late {server.TicksLate}");
+        yield return Text($"sent    {server.SnapshotsPerSecond:0} snapshots/s  {server.KeepAlivesPerSecond:0} keep-alives/s  {server.BytesPerPlayerPerSecond:0} B/s a player  largest {server.DatagramBytesMax} B");
+        yield return Text($"updates {server.UpdatesPerSecond:0}/s  {server.UpdatesPerSnapshot:0.0} a snapshot  {server.BitsPerUpdate:0.0} bits  {server.NsPerUpdate:0} ns");
+        yield return Text($"bits    turn {server.BitsPerTurn:0.0}  animation {server.BitsPerAnimation:0.0}  enter {server.BitsPerEnter:0.0}");
+        yield return Text($"memory  {server.BytesPerPeerMemory:0} B a peer  {server.BytesPerEntityMemory:0} B an entity  {server.AllocatedBytesPerTick:0} B allocated a tick");
+        yield return Text($"bots    cores {bots.CpuCores:0.00}  snapshots Hz p1 {bots.SnapshotHzP1:0.00} p50 {bots.SnapshotHzP50:0.00}  decoding all {bots.FullyDecoded}  errors {bots.DecodeErrors}");
+        yield return Text($"drawn   wrong {bots.WrongShare * 100:0.0000} % of {bots.DrawnEntities} at {bots.DrawnTicks} ticks  stale ms p50 {bots.StalenessMs?.P50:0} p99 {bots.StalenessMs?.P99:0}");
+        yield return Text($"truth   divergent {bots.Divergent}  entities compared {bots.ComparedEntities}");
+    }
+
+    private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,120 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
+using System.Net;
+
+namespace Hectare.Cli.Commands;
+
+/// <summary>Typed options whose errors are one line that names the option, the value and what it may be.</summary>
+/// <remarks>The parser's own conversion says "Cannot parse argument" and no range; so every option here reads its text itself.</remarks>
+internal static class Options
+{
+    /// <summary>A whole number from <paramref name="min"/> to <paramref name="max"/>.</summary>
+    public static Option<int> Whole(string name, int otherwise, int min, int max, string what)
+        => Make(name, string.Create(CultureInfo.InvariantCulture, $"{what} {min} to {max}."), "N", otherwise,
+            string.Create(CultureInfo.InvariantCulture, $"a whole number from {min} to {max}"),
+            (string text, out int value) => int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out value) && value >= min && value <= max);
+
+    /// <summary>A share from <paramref name="min"/> to 1.</summary>
+    public static Option<double> Share(string name, double otherwise, double min, string what)
+        => Make(name, string.Create(CultureInfo.InvariantCulture, $"{what} {min} to 1."), "SHARE", otherwise, string.Create(CultureInfo.InvariantCulture, $"a number from {min} to 1"),
+            (string text, out double value) => double.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out value) && value >= min && value <= 1);
+
+    /// <summary>A seed: any 64-bit number.</summary>
+    public static Option<ulong> Seed() => Make("--seed", "Seed of world and bots; the same seed plays the same game. 0 to 18446744073709551615.", "N", 1UL,
+        "a whole number from 0 to 18446744073709551615",
+        (string text, out ulong value) => ulong.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out value));
+
+    /// <summary>One of a few words.</summary>
+    public static Option<T> Choice<T>(string name, T otherwise, string what)
+        where T : struct, Enum
+    {
+        string choices = string.Join(", ", Enum.GetNames<T>().Select(choice => choice.ToLowerInvariant()));
+        return Make(name, $"{what} One of {choices}.", "NAME", otherwise, $"one of {choices}",
+            (string text, out T value) => Enum.TryParse(text, ignoreCase: true, out value) && !char.IsAsciiDigit(text[0]) && !text.Contains(',', StringComparison.Ordinal));
+    }
+
+    /// <summary>A file to be written: refused at once when its folder is missing, not after a run of minutes.</summary>
+    public static Option<string?> FileToWrite(string name, string what) => Make<string?>(name, what, "FILE", null, "a file in a folder that exists",
+        (string text, out string? value) => (value = text).Length > 0 && !Directory.Exists(text) && Directory.Exists(Path.GetDirectoryName(Path.GetFullPath(text))));
+
+    /// <summary>A file to be read.</summary>
+    public static Option<string?> FileToRead(string name, string what)
+        => Make<string?>(name, what, "FILE", null, "a file that exists", (string text, out string? value) => File.Exists(value = text));
+
+    /// <summary>The path of a Unix domain socket; its length is bounded by the system.</summary>
+    public static Option<string?> SocketPath(string name, string what) => Make<string?>(name, what, "PATH", null, "a path of at most 100 bytes in a folder that exists",
+        (string text, out string? value) => (value = text).Length is > 0 and <= 100 && Directory.Exists(Path.GetDirectoryName(Path.GetFullPath(text))));
+
+    /// <summary>A loopback endpoint.</summary>
+    /// <remarks>By design: bots are load, and load is for one's own machine.</remarks>
+    public static Option<IPEndPoint> LoopbackServer(string name, int port) => Make(name, "Server's address, on this machine only (load is not for others' machines).",
+        "ADDRESS:PORT", new IPEndPoint(IPAddress.Loopback, port), "127.x.y.z:port with a port from 1 to 65535",
+        (string text, out IPEndPoint value) => IPEndPoint.TryParse(text, out value!) && value.Port > 0 && value.Address.AddressFamily == System.Net.Sockets.AddressFamily.InterNetwork && IPAddress.IsLoopback(value.Address));
+
+    /// <summary>Processors such as <c>0</c> or <c>0-1,3</c>.</summary>
+    public static Option<int[]> Processors(string name, string what)
+    {
+        int[] known = Libc.GetThreadProcessors();
+        string range = known.Length == 0 ? "processor numbers, such as 0 or 0-1" : $"processors of {Format(known)}, such as {known[0]}";
+        return Make(name, what, "LIST", [], range, (string text, out int[] value) => TryReadProcessors(text, known, out value));
+    }
+
+    /// <summary>A set of processors as text.</summary>
+    public static string Format(int[] processors) => string.Join(',', processors);
+
+    /// <summary>True or false without a value.</summary>
+    public static Option<bool> Flag(string name, string what) => new(name) { Description = what, Arity = ArgumentArity.Zero };
+
+    /// <summary>Text as a value; false when it is not one.</summary>
+    public delegate bool Reader<T>(string text, out T value);
+
+    /// <summary>An option from its parts; <paramref name="range"/> completes "must be ...".</summary>
+    public static Option<T> Make<T>(string name, string what, string placeholder, T otherwise, string range, Reader<T> read)
+    {
+        var option = new Option<T>(name)
+        {
+            Description = what,
+            HelpName = placeholder,
+            Arity = new ArgumentArity(0, 1),
+            DefaultValueFactory = _ => otherwise,
+            CustomParser = argument => Read(argument, name, otherwise, range, read),
+        };
+        option.Validators.Add(result =>
+        {
+            // Our own reader is not asked when there is no text at all.
+            if (!result.Implicit && result.Tokens.Count == 0)
+                result.AddError($"{name}: needs a value: {range}");
+        });
+        return option;
+    }
+
+    private static T Read<T>(ArgumentResult argument, string name, T otherwise, string range, Reader<T> read)
+    {
+        string text = argument.Tokens[^1].Value;
+        if (text.Length > 0 && read(text, out T value))
+            return value;
+        argument.AddError($"{name} {(text.Length > 0 ? text : "''")}: must be {range}");
+        return otherwise;
+    }
+
+    private static bool TryReadProcessors(string text, int[] known, out int[] processors)
+    {
+        var list = new SortedSet<int>();
+        processors = [];
+        foreach (string part in text.Split(','))
+        {
+            string[] ends = part.Split('-');
+            if (ends.Length > 2 || !int.TryParse(ends[0], NumberStyles.None, CultureInfo.InvariantCulture, out int first)
+                || !int.TryParse(ends[^1], NumberStyles.None, CultureInfo.InvariantCulture, out int last) || last < first || last > 1023)
+            {
+                return false;
+            }
+
+            list.UnionWith(Enumerable.Range(first, last - first + 1));
+        }
+
+        processors = [.. list];
+        return known.Length == 0 || list.IsSubsetOf(known);
+    }
+}

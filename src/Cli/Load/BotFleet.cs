@@ -1,0 +1,337 @@
+using System.Collections.Concurrent;
+using System.Text.Json;
+using Hectare.Client;
+using Hectare.Farm;
+using Hectare.Protocol;
+using Hectare.Server;
+using Hectare.Transport;
+
+namespace Hectare.Cli.Load;
+
+/// <summary>What <c>bots</c> is asked to do.</summary>
+internal sealed record BotSettings
+{
+    /// <summary>How many.</summary>
+    public required int Players { get; init; }
+
+    /// <summary>Where the zone listens.</summary>
+    public required PeerAddress Server { get; init; }
+
+    /// <summary>What they do.</summary>
+    public required FarmWorkload Workload { get; init; }
+
+    /// <summary>How many of them join a second.</summary>
+    public required int PlayersPerSecond { get; init; }
+
+    /// <summary>Share that decodes everything.</summary>
+    public required double DecodeSample { get; init; }
+
+    /// <summary>Seed of what they do.</summary>
+    public required ulong Seed { get; init; }
+
+    /// <summary>Map file; null: the seed's.</summary>
+    public string? Map { get; init; }
+
+    /// <summary>Where the control socket is; null: there is none.</summary>
+    public string? Control { get; init; }
+
+    /// <summary>The zone's truth board; null: none, so nothing is compared while they run.</summary>
+    public string? Truth { get; init; }
+}
+
+/// <summary>Thousands of clients in one thread: one loop that polls the network every few milliseconds and lets each bot's time pass.</summary>
+internal sealed class BotFleet : IDisposable
+{
+    // A receiver that blocks costs its sender a wake-up each (docs/performance.md): poll.
+    private const long PollNs = 4_000_000;
+    private const int FrameLoops = 4;        // 16 ms between two frames of a bot that draws
+    private const int TickLoops = 8;         // 32 ms between two of one that does not: one a tick
+    private const int GoodbyeMs = 250;
+
+    private readonly BotSettings _settings;
+    private readonly BotNetwork _network;
+    private readonly Bot[] _bots;
+    private readonly DatagramBatch _incoming = new(256);
+    private readonly ConcurrentQueue<Action> _asked = new();
+    private readonly TruthBoard? _board;
+    private readonly BotEyes? _eyes;
+    private readonly ControlSocket? _control;
+    private ProcessFigures _windowStart = ProcessFigures.Read();
+    private ProcessFigures _statusStart = ProcessFigures.Read();
+    private long _statusSnapshots;
+    private BotsReport? _report;
+    private ReplicaCheck? _check;
+    private Bot? _first;
+    private int _started;
+    private bool _stands;
+    private volatile bool _isTold;
+
+    /// <summary>Makes the bots; none has joined.</summary>
+    public BotFleet(BotSettings settings)
+    {
+        _settings = settings;
+        _board = settings.Truth is null ? null : TruthBoard.Open(settings.Truth);
+        _eyes = _board is null ? null : new BotEyes(_board);
+        _bots = MakeBots(settings);
+        _network = new BotNetwork(settings.Server, settings.Players);
+        _control = settings.Control is null ? null : ControlSocket.Open(settings.Control, AnswerAsync);
+    }
+
+    /// <summary>Joins, plays and measures until cancelled, told to stop, or for so many seconds once all have joined (0: no limit); then says goodbye.</summary>
+    public BotsReport Run(int seconds, CancellationToken cancel)
+    {
+        long startNs = Clock.NowNs, endNs = long.MaxValue, wakeNs = startNs;
+        for (int loop = 0; !cancel.IsCancellationRequested && !_isTold && Clock.NowNs < endNs; loop++)
+        {
+            Join(startNs);
+            RunOnce(loop);
+            if (seconds > 0 && endNs == long.MaxValue && (IsSettled() || Clock.NowNs - startNs > JoinLimitNs))
+            {
+                BeginWindow();
+                endNs = Array.Exists(_bots, bot => bot.IsPlaying) ? Clock.NowNs + (seconds * 1_000_000_000L) : 0;
+            }
+
+            wakeNs = Math.Max(wakeNs + PollNs, Clock.NowNs - (10 * PollNs));
+            Clock.SleepUntil(wakeNs);
+        }
+
+        EndWindow();
+        FindFirstLost();
+        SayGoodbye();
+        return Report();
+    }
+
+    /// <summary>Why the first bot whose connection is over lost it, as the end of a sentence; empty when none did.</summary>
+    public string FirstReason => _first is null ? "" : $" ({Why(_first.Client)})";
+
+    /// <summary>How they do now.</summary>
+    public Task<BotsStatus> StatusAsync() => InvokeAsync(ReadStatus);
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _control?.Dispose();
+        _network.Dispose();
+        _board?.Dispose();
+    }
+
+    private long JoinLimitNs => ((_settings.Players / _settings.PlayersPerSecond) + 30) * 1_000_000_000L;
+
+    private static Bot[] MakeBots(BotSettings settings)
+    {
+        var farm = new HostedFarm { Seed = settings.Seed, Workload = settings.Workload, Map = settings.Map };
+        var mapHash = Hash256.Read(farm.LoadMap().Sha256);
+        Schema schema = new FarmSchema(HostedFarm.TickRate).Schema;
+        var scratch = new SnapshotScratch();
+        int decoding = (int)Math.Ceiling(settings.Players * settings.DecodeSample);
+        var bots = new Bot[settings.Players];
+        for (int i = 0; i < bots.Length; i++)
+        {
+            // Spread over the joins, so that the decoding ones are not all neighbours in time.
+            bool decodes = (long)(i + 1) * decoding / bots.Length > (long)i * decoding / bots.Length;
+            var client = new GameClient<TopDownInput>(new ClientOptions { Decode = decodes, EventsMax = 0 }, schema, mapHash, scratch);
+            bots[i] = new Bot(i, client, new FarmBot(SeededRandom.MixSeed(settings.Seed, (ulong)i), settings.Workload, HostedFarm.TickRate), decodes);
+        }
+
+        return bots;
+    }
+
+    private void Join(long startNs)
+    {
+        long due = (Clock.NowNs - startNs) / 1000 * _settings.PlayersPerSecond / 1_000_000;
+        for (; _started < Math.Min(_bots.Length, due + 1); _started++)
+        {
+            var random = new SeededRandom(SeededRandom.MixSeed(_settings.Seed ^ (ulong)Clock.NowNs, (ulong)_started));
+            _bots[_started].Client.Connect(Clock.NowNs, new Random128(random.NextUInt64(), random.NextUInt64()));
+        }
+    }
+
+    private bool IsSettled() => _started == _bots.Length && Array.TrueForAll(_bots, bot => bot.IsPlaying || bot.Client.State == ClientState.Closed);
+
+    private void RunOnce(int loop)
+    {
+        Receive();
+        for (int i = 0; i < _started; i++)
+        {
+            Bot bot = _bots[i];
+            int every = bot.Client.State != ClientState.Playing ? 1 : bot.Decodes ? FrameLoops : TickLoops;
+            if ((loop + i) % every == 0)
+                Update(bot);
+        }
+
+        _network.Flush();
+        while (_asked.TryDequeue(out Action? action))
+            action();
+    }
+
+    private void Receive()
+    {
+        for (int socket = 0; socket < Math.Min(_started, _network.SocketCount); socket++)
+        {
+            int received;
+            do
+            {
+                received = _network.Receive(socket, _incoming);
+                long nowNs = Clock.NowNs;
+                for (int i = 0; i < received; i++)
+                {
+                    int bot = _network.BotOf(socket, _incoming, i);
+                    if ((uint)bot < (uint)_started)
+                        _bots[bot].Client.Receive(_incoming.MutableDatagram(i), nowNs);
+                }
+            }
+            while (received == _incoming.Capacity);
+        }
+    }
+
+    private void Update(Bot bot)
+    {
+        long nowNs = Clock.NowNs;
+        bot.Update(nowNs, _stands);
+        while (bot.Client.TryTakeDatagram(_network.Buffer(bot.Index), out int bytes))
+            _network.Add(bytes);
+        if (!bot.Decodes || _eyes is null || _stands)
+            return;
+        _eyes.LookAround(bot, nowNs);
+        _eyes.CompareDrawn(bot);
+    }
+
+    private void SayGoodbye()
+    {
+        foreach (Bot bot in _bots)
+            bot.Client.Close(CloseCode.Left, Clock.NowNs);
+        for (long endNs = Clock.NowNs + (GoodbyeMs * 1_000_000L); Clock.NowNs < endNs; Clock.SleepUntil(Clock.NowNs + PollNs))
+            RunOnce(loop: 0);
+    }
+
+    // ---- what it is asked ----
+
+    private Task<T> InvokeAsync<T>(Func<T> question)
+    {
+        var done = new TaskCompletionSource<T>(TaskCreationOptions.RunContinuationsAsynchronously);
+        _asked.Enqueue(() =>
+        {
+            try
+            {
+                done.SetResult(question());
+            }
+            catch (Exception failure)
+            {
+                done.SetException(failure);
+            }
+        });
+        return done.Task;
+    }
+
+    private Task<string> AnswerAsync(string[] words) => InvokeAsync(() => Answer(words));
+
+    private string Answer(string[] words) => words switch
+    {
+        ["status"] => JsonSerializer.Serialize(ReadStatus(), ReportJson.Default.BotsStatus),
+        ["begin"] => Done(BeginWindow),
+        ["end"] => Done(EndWindow),
+        ["still"] => Done(() => _stands = true),
+        ["compare", string path] => Done(() => Compare(path)),
+        ["report"] => JsonSerializer.Serialize(Report(), ReportJson.Default.BotsReport),
+        ["stop"] => Done(() => _isTold = true),
+        _ => "error: ask for status, begin, end, still, compare FILE, report, or stop\n",
+    };
+
+    private static string Done(Action action)
+    {
+        action();
+        return "done\n";
+    }
+
+    private BotsStatus ReadStatus()
+    {
+        var now = ProcessFigures.Read();
+        long snapshots = _bots.Sum(bot => bot.Client.Stats.Snapshots);
+        int connected = _bots.Count(bot => bot.IsPlaying);
+        FindFirstLost();
+        var status = new BotsStatus(connected, _bots.Count(bot => bot.Client.State == ClientState.Closed), _first is null ? "" : Why(_first.Client),
+            (snapshots - _statusSnapshots) / now.SecondsSince(in _statusStart) / Math.Max(1, connected), _eyes?.WrongShare,
+            _eyes?.Staleness.Percentile(0.5) / 10.0, _eyes?.Staleness.Percentile(0.99) / 10.0, now.CoresSince(in _statusStart));
+        (_statusStart, _statusSnapshots) = (now, snapshots);
+        return status;
+    }
+
+    private void FindFirstLost() => _first ??= Array.Find(_bots, bot => bot.Client.State == ClientState.Closed);
+
+    private static string Why(GameClient<TopDownInput> client)
+    {
+        CloseReason reason = client.CloseReason;
+        string words = reason.Text;
+        string what = reason.Cause switch
+        {
+            CloseCause.Refused => $"refused: {reason.Refusal}",
+            CloseCause.ClosedByPeer => $"closed by the server: {reason.Code}",
+            _ => reason.Cause.ToString(),
+        };
+        return words.Length > 0 ? $"{what}, {words}" : what;
+    }
+
+    private void BeginWindow()
+    {
+        _report = null;
+        _eyes?.Clear();
+        foreach (Bot bot in _bots)
+            bot.SnapshotsBefore = bot.Client.Stats.Snapshots;
+        _windowStart = ProcessFigures.Read();
+    }
+
+    private void EndWindow()
+    {
+        if (_report is not null)
+            return;
+        var now = ProcessFigures.Read();
+        double seconds = Math.Max(1e-9, now.SecondsSince(in _windowStart));
+        foreach (Bot bot in _bots)
+            bot.SnapshotHz = (bot.Client.Stats.Snapshots - bot.SnapshotsBefore) / seconds;
+        double[] hz = [.. _bots.Select(bot => bot.SnapshotHz)];
+        double[] delayMs = [.. _bots.Where(bot => bot.Decodes).Select(bot => bot.Client.Stats.DelayNs / 1e6)];
+        _report = new BotsReport
+        {
+            Seconds = seconds,
+            Connected = _bots.Count(bot => bot.IsPlaying),
+            CpuCores = now.CoresSince(in _windowStart),
+            FullyDecoded = _bots.Count(bot => bot.Decodes),
+            SnapshotHzP1 = Histogram.Percentile(hz, 0.01),
+            SnapshotHzP50 = Histogram.Percentile(hz, 0.5),
+            DecodeErrors = 0,
+            Divergent = -1,
+            ComparedEntities = 0,
+            ComparedEntitiesMin = 0,
+            Differences = [],
+            WrongShare = _eyes?.WrongShare,
+            DrawnEntities = _eyes?.Drawn ?? 0,
+            DrawnTicks = _eyes?.DrawnTicks ?? 0,
+            StalenessMs = _eyes is null ? null : new LowHigh(_eyes.Staleness.Percentile(0.5) / 10.0, _eyes.Staleness.Percentile(0.99) / 10.0),
+            DelayMs = new LowHigh(Histogram.Percentile(delayMs, 0.5), Histogram.Percentile(delayMs, 0.99)),
+        };
+    }
+
+    private void Compare(string path)
+    {
+        _check = new ReplicaCheck(FinalTruth.Read(path));
+        foreach (Bot bot in _bots)
+        {
+            if (bot.Decodes)
+                _check.Compare(bot);
+        }
+    }
+
+    // Errors count from the first packet on; the rest is the window's.
+    private BotsReport Report()
+    {
+        EndWindow();
+        BotsReport report = _report! with { DecodeErrors = _bots.Sum(bot => bot.DecodeErrors) };
+        return _check is null ? report : report with
+        {
+            Divergent = _check.Divergent,
+            ComparedEntities = _check.ComparedEntities,
+            ComparedEntitiesMin = report.FullyDecoded == 0 ? 0 : _check.ComparedEntitiesMin,
+            Differences = _check.Differences,
+        };
+    }
+}

@@ -1,0 +1,327 @@
+using System.Globalization;
+using System.Net;
+using Hectare.Cli.Commands;
+using Hectare.Cli.Terminal;
+
+namespace Hectare.Cli.Load;
+
+/// <summary>What a load run is asked to do.</summary>
+internal sealed record LoadSettings
+{
+    /// <summary>Bots.</summary>
+    public required int Players { get; init; }
+
+    /// <summary>What they do.</summary>
+    public required Farm.FarmWorkload Workload { get; init; }
+
+    /// <summary>Length of the measuring window.</summary>
+    public required int Seconds { get; init; }
+
+    /// <summary>Length of the warm-up before it.</summary>
+    public int WarmUpSeconds { get; init; } = 5;
+
+    /// <summary>Bots that join a second.</summary>
+    public required int PlayersPerSecond { get; init; }
+
+    /// <summary>Share of bots that decode everything.</summary>
+    public required double DecodeSample { get; init; }
+
+    /// <summary>A snapshot every interval even with nothing to tell.</summary>
+    public required bool FixedRate { get; init; }
+
+    /// <summary>Network threads of the zone.</summary>
+    public required int Threads { get; init; }
+
+    /// <summary>By which calls the zone reaches the kernel.</summary>
+    public required Transport.UdpSocketMode Sockets { get; init; }
+
+    /// <summary>Seed of world and bots.</summary>
+    public required ulong Seed { get; init; }
+
+    /// <summary>Processors of the zone; empty: any.</summary>
+    public required int[] ServerCpus { get; init; }
+
+    /// <summary>Processors of the bots, and of this process, which is a third load beside them; empty: any.</summary>
+    public required int[] BotCpus { get; init; }
+
+    /// <summary>Where the zone records what comes in; null: nowhere.</summary>
+    public string? Record { get; init; }
+}
+
+/// <summary>One measured run: a zone and its bots as two processes, a window after ramp-up and warm-up, then stillness and the final comparison.</summary>
+internal sealed class LoadRun(LoadSettings settings, Screen screen)
+{
+    private static readonly TimeSpan StartPatience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan StepTime = TimeSpan.FromMilliseconds(250);
+    private static readonly TimeSpan SettleTime = TimeSpan.FromSeconds(3);
+
+    private readonly string _folder = CreateFolder();
+    private ChildProcess? _server;
+    private ChildProcess? _bots;
+    private ServeStatus? _serverStatus;
+    private BotsStatus? _botsStatus;
+    private double[] _idleShare = [];
+    private string _phase = "starting";
+
+    private string ServerDoor => Path.Combine(_folder, "serve");
+
+    private string BotsDoor => Path.Combine(_folder, "bots");
+
+    private string Board => Path.Combine(_folder, "board");
+
+    private string FinalTruth => Path.Combine(_folder, "truth");
+
+    /// <summary>Runs it. Cancelled (Ctrl-C), it ends early and reports what it has.</summary>
+    /// <exception cref="RunFailedException">A process ended, or never answered.</exception>
+    public async Task<LoadReport> RunAsync(CancellationToken cancel)
+    {
+        try
+        {
+            return await RunProcessesAsync(cancel);
+        }
+        finally
+        {
+            // The bots first: then the zone still hears them say goodbye.
+            if (_bots is not null)
+                await _bots.DisposeAsync();
+            if (_server is not null)
+                await _server.DisposeAsync();
+            Directory.Delete(_folder, recursive: true);
+        }
+    }
+
+    private async Task<LoadReport> RunProcessesAsync(CancellationToken cancel)
+    {
+        ServerReport? server = null;
+        BotsReport? bots = null;
+        bool began = false;
+        try
+        {
+            await StartAsync(cancel);
+            await ConnectAllAsync(cancel);
+            await PassAsync("warming up", settings.WarmUpSeconds, cancel);
+            await Task.WhenAll(AskServerAsync("begin"), AskBotsAsync("begin"));
+            began = true;
+            (long, long)[] before = MachineLoad.Read();
+            try
+            {
+                await PassAsync("measuring", settings.Seconds, cancel);
+            }
+            finally
+            {
+                await Task.WhenAll(AskServerAsync("end"), AskBotsAsync("end"));
+                _idleShare = MachineLoad.IdleShares(before, MachineLoad.Read());
+            }
+
+            await CompareAsync(cancel);
+        }
+        catch (OperationCanceledException) when (cancel.IsCancellationRequested)
+        {
+            // Ctrl-C: what was measured up to here is reported.
+        }
+
+        if (began)
+        {
+            server = ReportJson.Read<ServerReport>(await AskServerAsync("report"), "the server");
+            bots = ReportJson.Read<BotsReport>(await AskBotsAsync("report"), "the bots");
+        }
+
+        return Merge(server, bots, cancel.IsCancellationRequested);
+    }
+
+    private async Task StartAsync(CancellationToken cancel)
+    {
+        if ((settings.ServerCpus.Length > 0 || settings.BotCpus.Length > 0) && !Libc.CanPin)
+            Screen.WriteLine("hectare: this system cannot keep a process on chosen processors; running without --server-cpus and --bot-cpus");
+        _server = ChildProcess.Start("server", ServerArguments(), settings.ServerCpus);
+        _serverStatus = await WaitForAsync<ServeStatus>(_server, ServerDoor, cancel);
+        _bots = ChildProcess.Start("bots", BotsArguments(_serverStatus.Port), settings.BotCpus);
+        if (settings.BotCpus.Length > 0)
+            Libc.TryPinProcess(settings.BotCpus);
+        _botsStatus = await WaitForAsync<BotsStatus>(_bots, BotsDoor, cancel);
+    }
+
+    private async Task ConnectAllAsync(CancellationToken cancel)
+    {
+        _phase = "connecting";
+        DateTime latest = DateTime.UtcNow + StartPatience + TimeSpan.FromSeconds(settings.Players / (double)settings.PlayersPerSecond);
+        while (_botsStatus!.Connected < settings.Players && DateTime.UtcNow < latest)
+        {
+            if (_botsStatus.Refused > 0)
+                throw new RunFailedException($"the server refused {_botsStatus.Refused} of {settings.Players} players: {_botsStatus.RefusedReason}");
+            await Task.Delay(StepTime, cancel);
+            await PollAsync();
+        }
+    }
+
+    private async Task PassAsync(string phase, double seconds, CancellationToken cancel)
+    {
+        _phase = phase;
+        DateTime end = DateTime.UtcNow + TimeSpan.FromSeconds(seconds);
+        for (TimeSpan rest = end - DateTime.UtcNow; rest > TimeSpan.Zero; rest = end - DateTime.UtcNow)
+        {
+            // Asking costs the processes a little: only when it will be shown, and not at the very end.
+            if (rest > StepTime && screen.IsDue(phase))
+                await PollAsync();
+            await Task.Delay(rest < StepTime ? rest : StepTime, cancel);
+        }
+    }
+
+    private async Task CompareAsync(CancellationToken cancel)
+    {
+        await Task.WhenAll(AskServerAsync("freeze"), AskBotsAsync("still"));
+        await PassAsync("comparing", SettleTime.TotalSeconds, cancel);
+        await AskServerAsync($"truth {FinalTruth}");
+        await AskBotsAsync($"compare {FinalTruth}");
+    }
+
+    private async Task PollAsync()
+    {
+        _serverStatus = ReportJson.Read<ServeStatus>(await AskServerAsync("status"), "the server");
+        _botsStatus = ReportJson.Read<BotsStatus>(await AskBotsAsync("status"), "the bots");
+        screen.Show(new Progress(_phase, settings.Players)
+        {
+            Connected = _botsStatus.Connected,
+            TickMsP50 = _serverStatus.TickMsP50,
+            TickMsP99 = _serverStatus.TickMsP99,
+            BytesPerPlayerPerSecond = _serverStatus.BytesPerPlayerPerSecond,
+            SnapshotsPerSecond = _serverStatus.SnapshotsPerSecond,
+            WrongShare = _botsStatus.WrongShare,
+            StalenessMsP50 = _botsStatus.StalenessMsP50,
+            StalenessMsP99 = _botsStatus.StalenessMsP99,
+            ServerCores = _serverStatus.CpuCores,
+            BotCores = _botsStatus.CpuCores,
+        });
+    }
+
+    private Task<string> AskServerAsync(string line) => AskAsync(_server!, ServerDoor, line);
+
+    private Task<string> AskBotsAsync(string line) => AskAsync(_bots!, BotsDoor, line);
+
+    // By design not cancelled by Ctrl-C: the answers are what the report is made of. The socket has a patience of its own.
+    private static async Task<string> AskAsync(ChildProcess child, string door, string line)
+    {
+        string answer;
+        try
+        {
+            answer = await ControlSocket.AskAsync(door, line, CancellationToken.None);
+        }
+        catch (RunFailedException) when (!child.IsRunning)
+        {
+            throw new RunFailedException($"the {child.Name} process ended: {child.LastWords}");
+        }
+
+        return answer.StartsWith("error: ", StringComparison.Ordinal) ? throw new RunFailedException($"the {child.Name} process: {answer["error: ".Length..].Trim()}") : answer;
+    }
+
+    private static async Task<T> WaitForAsync<T>(ChildProcess child, string door, CancellationToken cancel)
+    {
+        DateTime latest = DateTime.UtcNow + StartPatience;
+        while (DateTime.UtcNow < latest)
+        {
+            if (!child.IsRunning)
+                throw new RunFailedException($"the {child.Name} process ended: {child.LastWords}");
+            if (File.Exists(door))
+                return ReportJson.Read<T>(await AskAsync(child, door, "status"), $"the {child.Name} process");
+            await Task.Delay(50, cancel);
+        }
+
+        throw new RunFailedException($"the {child.Name} process did not come up in {StartPatience.TotalSeconds} s: {child.LastWords}");
+    }
+
+    private IEnumerable<string> ServerArguments()
+    {
+        yield return "serve";
+        foreach (string argument in Pairs(("--port", 0), ("--players-max", settings.Players), ("--threads", settings.Threads), ("--control", ServerDoor), ("--truth", Board)))
+            yield return argument;
+        foreach (string argument in CommonArguments())
+            yield return argument;
+        yield return "--sockets";
+        yield return settings.Sockets.ToString();
+        if (settings.FixedRate)
+            yield return "--fixed-rate";
+        if (settings.Record is not { } record)
+            yield break;
+        yield return "--record";
+        yield return Path.GetFullPath(record);
+    }
+
+    private IEnumerable<string> BotsArguments(int port)
+    {
+        yield return "bots";
+        foreach (string argument in Pairs(("--server", new IPEndPoint(IPAddress.Loopback, port)), ("--players", settings.Players), ("--ramp", settings.PlayersPerSecond),
+            ("--decode-sample", settings.DecodeSample), ("--control", BotsDoor), ("--truth", Board)))
+        {
+            yield return argument;
+        }
+
+        foreach (string argument in CommonArguments())
+            yield return argument;
+    }
+
+    private IEnumerable<string> CommonArguments() => Pairs(("--workload", settings.Workload), ("--seed", settings.Seed));
+
+    private static IEnumerable<string> Pairs(params (string Name, object Value)[] options)
+        => options.SelectMany(option => new[] { option.Name, Convert.ToString(option.Value, CultureInfo.InvariantCulture)! });
+
+    private LoadReport Merge(ServerReport? server, BotsReport? bots, bool interrupted)
+    {
+        var report = new LoadReport
+        {
+            Workload = settings.Workload.ToString().ToLowerInvariant(),
+            Players = settings.Players,
+            Connected = bots?.Connected ?? _botsStatus?.Connected ?? 0,
+            Seconds = server?.Seconds ?? 0,
+            TickRate = HostedFarm.TickRate,
+            FixedRate = settings.FixedRate,
+            Seed = settings.Seed,
+            World = new Farm.FarmConstants(new HostedFarm { Seed = settings.Seed, Workload = settings.Workload }.Options),
+            Server = server,
+            Bots = bots,
+            Machine = new MachineReport { Processors = Environment.ProcessorCount, ServerCpus = settings.ServerCpus, BotCpus = settings.BotCpus, IdleShare = _idleShare },
+        };
+        return interrupted ? report : report with { Failures = [.. FailuresOf(report)] };
+    }
+
+    private static IEnumerable<string> FailuresOf(LoadReport report)
+    {
+        if (report.Connected < report.Players)
+            yield return $"{report.Connected} of {report.Players} players are connected";
+        if (report.Bots is not { } bots)
+            yield break;
+        if (bots.DecodeErrors > 0)
+            yield return $"{bots.DecodeErrors} snapshots could not be decoded";
+        if (bots.Divergent != 0)
+            yield return $"{bots.Divergent} of {bots.FullyDecoded} replicas are not the zone's truth{FirstOf(bots.Differences)}";
+        else if (bots.FullyDecoded > 0 && bots.ComparedEntitiesMin == 0)
+            yield return "a replica is empty: nothing was compared";
+    }
+
+    private static string FirstOf(IReadOnlyList<Difference> differences) => differences is [var first, ..]
+        ? $": bot {first.Bot}, entity {first.Entity}, {first.Field}: {first.Zone} in the zone, {first.Held} in the replica"
+        : "";
+
+    // Memory where there is some: the board is read thousands of times a second.
+    private static string CreateFolder()
+    {
+        const string Memory = "/dev/shm";
+        const string Prefix = "hectare-load-";
+        if (OperatingSystem.IsWindows() || !Directory.Exists(Memory))
+            return Directory.CreateTempSubdirectory("hectare-").FullName;
+        try
+        {
+            // What runs that were killed have left.
+            foreach (string old in Directory.GetDirectories(Memory, Prefix + "*"))
+            {
+                if (!Directory.Exists($"/proc/{Path.GetFileName(old)[Prefix.Length..]}"))
+                    Directory.Delete(old, recursive: true);
+            }
+
+            return Directory.CreateDirectory($"{Memory}/{Prefix}{Environment.ProcessId}", UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute).FullName;
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            return Directory.CreateTempSubdirectory("hectare-").FullName;
+        }
+    }
+}
