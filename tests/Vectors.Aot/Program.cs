@@ -1,0 +1,4 @@
+using System.Globalization;
+using Hectare.Vectors;
+
+Console.WriteLine(MovementVectors.Hash().ToString("x16", CultureInfo.InvariantCulture));
