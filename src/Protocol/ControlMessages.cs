@@ -13,6 +13,9 @@ public enum ControlType : byte
 
     /// <summary>Server to client: <see cref="Protocol.Joined"/>; again on each change of control.</summary>
     Joined = 3,
+
+    /// <summary>Server to client: <see cref="Protocol.Resume"/>; a newer one replaces the one before.</summary>
+    Resume = 4,
 }
 
 /// <summary>What a client must know before its first snapshot.</summary>
@@ -177,5 +180,29 @@ public static class Joined
             return false;
         avatar = new EntityId(BinaryPrimitives.ReadUInt32LittleEndian(message[1..]));
         return true;
+    }
+}
+
+/// <summary>A connect token to come back with, should this connection be lost: it brings its bearer to the same session and avatar.</summary>
+/// <remarks>u8 type, then the token to the end of the message. This layer does not look into it.</remarks>
+public static class Resume
+{
+    /// <summary>Where the token begins.</summary>
+    public const int TokenOffset = 1;
+
+    /// <summary>Writes the type; the token has been written behind it.</summary>
+    /// <returns>The bytes of the message.</returns>
+    public static int Write(Span<byte> message, int tokenBytes)
+    {
+        message[0] = (byte)ControlType.Resume;
+        return TokenOffset + tokenBytes;
+    }
+
+    /// <summary>False for another type, or without a token.</summary>
+    public static bool TryRead(ReadOnlySpan<byte> message, out ReadOnlySpan<byte> token)
+    {
+        bool isRead = message.Length > TokenOffset && message[0] == (byte)ControlType.Resume;
+        token = isRead ? message[TokenOffset..] : default;
+        return isRead;
     }
 }

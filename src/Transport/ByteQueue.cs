@@ -8,6 +8,7 @@ namespace Hectare.Transport;
 internal struct ByteQueue
 {
     private const int KeptBytesMax = 1024;   // an empty queue keeps no more than this: connections are many and mostly idle
+    private const int SlideBytesMax = 16 * 1024;
 
     private byte[]? _buffer;
     private int _start;
@@ -72,8 +73,8 @@ internal struct ByteQueue
     {
         if (_buffer is not null && _buffer.Length - _end >= bytes)
             return;
-        // Slide only when half is free: else a nearly full queue would move all its bytes at every message.
-        if (_buffer is not null && Count + bytes <= _buffer.Length && _start >= _buffer.Length / 2)
+        // A long one slides only when half is free: else, nearly full, it would move all its bytes at every message. A short one always: it stays short.
+        if (_buffer is not null && Count + bytes <= _buffer.Length && (Count <= SlideBytesMax || _start >= _buffer.Length / 2))
         {
             _buffer.AsSpan(_start, Count).CopyTo(_buffer);
         }

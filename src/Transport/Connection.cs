@@ -7,27 +7,30 @@ namespace Hectare.Transport;
 /// <remarks><para>Receive: <see cref="TryOpen"/> changes nothing; <see cref="Accept"/> takes the packet in, and only then is it acked. So the layer
 /// above can look into a packet and leave it, as if it had been lost.</para>
 /// <para>Send: <see cref="BeginPacket"/>, write the tail, <see cref="FinishPacket"/>; <see cref="Poll"/> for handshake and goodbye.</para>
-/// <para>Body of a payload packet, behind the header (<see cref="PacketHeader"/>), before the tag (<see cref="PacketSeal"/>):</para>
+/// <para>Body of a payload packet, behind the header (<see cref="PacketHeader"/>), before the tag, encrypted (<see cref="PacketSealer"/>):</para>
 /// <code>
 /// flags u8     bit 0 acks, bit 1 lane block, bit 2 tail, bit 3 all ack bits set (only with bit 0), bits 4-7 zero
 /// acks         newest accepted sequence u16 | bits u32 of the 32 before it (absent when bit 3 is set)
 /// lane block   see LaneSegment
 /// tail         to the end of the body: a snapshot from the server, input from the client
 /// </code>
-/// <para>Body of a close packet: close code u8. One thread at a time.</para></remarks>
+/// <para>Body of a close packet: close code u8. Of a path challenge: data u64. Of a path response: data u64, then zeros. One thread at a time.</para></remarks>
 public sealed class Connection
 {
     /// <summary>Room that a lane block needs at least to carry any fragment.</summary>
     public const int LaneBytesMin = 1 + LaneSegment.HeaderBytesMax + LaneSegment.DataBytesMax;
 
     /// <summary>Most bytes of header, flags, acks and tag: what is always left for lanes and tail is 1,200 less this.</summary>
-    public const int PacketOverheadBytesMax = PacketHeader.OverheadBytes + 7;
+    public const int PacketOverheadBytesMax = PacketHeader.OverheadBytes + BodyHeadBytesMax;
+
+    /// <summary>Most bytes of flags and acks.</summary>
+    public const int BodyHeadBytesMax = 7;
 
     private const byte AcksFlag = 1;
     private const byte LanesFlag = 2;
     private const byte TailFlag = 4;
     private const byte AllBitsFlag = 8;
-    private const int SentRing = 128;              // packets whose time of sending is kept, for round trips
+    private const int PathBytes = 8;
     private const int GoodbyeCount = 4;            // a goodbye is not acked: said often enough, one gets through
     private const long GoodbyeIntervalNs = 50_000_000;
 
@@ -35,14 +38,16 @@ public sealed class Connection
     private readonly int _headerBytes;
     private readonly int _peerHeaderBytes;
     private readonly ReliableLanes _lanes;
-    private readonly long[] _sentNs = new long[SentRing];
+    private readonly SentPackets _sent = new();
     private HandshakeClient? _handshake;
-    private PacketSeal? _seal;
+    private PacketSealer? _sealer;
+    private PacketOpener? _opener;
     private Random128 _clientRandom;
     private Random128 _serverRandom;
     private AckTracker _received;
     private AckedPackets _acked;
     private LinkQuality _quality;
+    private RateControl _rate;
     private SequenceNumber _settled;               // the fate of our packets before this one is known or given up
     private readonly long _startedNs;
     private long _lastSentNs;
@@ -51,6 +56,9 @@ public sealed class Connection
     private int _goodbyesLeft;
     private int _bodyBytes;                        // of the packet begun; -1 when there is none
     private bool _owesAck;
+    private bool _owesPathResponse;
+    private bool _owesPathNews;
+    private ulong _pathData;
 
     private Connection(ConnectionSide side, ConnectionOptions options, long nowNs)
     {
@@ -58,9 +66,9 @@ public sealed class Connection
         _options = options;
         _headerBytes = side == ConnectionSide.Client ? PacketHeader.ClientHeaderBytes : PacketHeader.ServerHeaderBytes;
         _peerHeaderBytes = side == ConnectionSide.Client ? PacketHeader.ServerHeaderBytes : PacketHeader.ClientHeaderBytes;
-        _lanes = new ReliableLanes(options);
-        NextSequence = options.FirstSequence;
+        _lanes = new ReliableLanes(options, side);
         _settled = options.FirstSequence;
+        _rate = new RateControl(options.RateBytesPerSecondMin, options.RateBytesPerSecondMax, options.FirstSequence, nowNs);
         _startedNs = nowNs;
         _lastHeardNs = nowNs;
         _lastSentNs = nowNs;
@@ -73,7 +81,8 @@ public sealed class Connection
     /// <param name="schemaHash">Hash of the schema that this client was built with.</param>
     /// <param name="mapHash">SHA-256 of the client's map; default when it has none.</param>
     /// <param name="nowNs">Monotonic time of this end.</param>
-    public static Connection Connect(ConnectionOptions options, in Random128 clientRandom, ulong schemaHash, in Hash256 mapHash, long nowNs)
+    /// <param name="token">What the player was given to come in; null: the server is asked for one, which only servers in development give.</param>
+    public static Connection Connect(ConnectionOptions options, in Random128 clientRandom, ulong schemaHash, in Hash256 mapHash, long nowNs, ConnectToken? token = null)
     {
         ArgumentNullException.ThrowIfNull(options);
         options.Validate();
@@ -81,7 +90,7 @@ public sealed class Connection
         {
             State = ConnectionState.Connecting,
             _clientRandom = clientRandom,
-            _handshake = new HandshakeClient(options.ProtocolVersion, options.HandshakeResendNs, clientRandom, schemaHash, mapHash, nowNs),
+            _handshake = new HandshakeClient(options.ProtocolVersion, options.HandshakeResendNs, clientRandom, new ResponseBody(options.Suites, schemaHash, mapHash), token, nowNs),
         };
     }
 
@@ -96,7 +105,7 @@ public sealed class Connection
         var connection = new Connection(ConnectionSide.Server, options, nowNs);
         connection._clientRandom = request.ClientRandom;
         connection._serverRandom = request.ServerRandom;
-        connection.Establish(connectionId);
+        connection.Establish(connectionId, request.Keys);
         return connection;
     }
 
@@ -113,7 +122,7 @@ public sealed class Connection
     public ulong ConnectionId { get; private set; }
 
     /// <summary>The number that the next packet will have.</summary>
-    public SequenceNumber NextSequence { get; private set; }
+    public SequenceNumber NextSequence => _sealer?.Next ?? _options.FirstSequence;
 
     /// <summary>What passed and what was dropped.</summary>
     public ConnectionCounters Counters { get; } = new();
@@ -129,6 +138,10 @@ public sealed class Connection
 
     /// <summary>Share of our last 128 packets with a known fate that the other end did not accept.</summary>
     public double LossShare => _quality.LossShare;
+
+    /// <summary>Bytes of UDP payload that may be sent a second now, between the bounds of the options: what loss and round trips tell of the link.</summary>
+    /// <remarks>Kept by the layer above, which knows what may wait; goodbyes and keep-alives go in any case.</remarks>
+    public int RateBytesPerSecond => _rate.BytesPerSecond;
 
     /// <summary>Time after which unacked lane fragments are sent again, ns.</summary>
     public long ResendNs => _quality.ResendNs;
@@ -154,8 +167,20 @@ public sealed class Connection
     /// <summary>Lane fragments sent again.</summary>
     public long ResentFragments => _lanes.Resent;
 
+    /// <summary>Bytes on all lanes that wait or are not acked yet.</summary>
+    public int QueuedLaneBytes => _lanes.QueuedBytesOfAll;
+
+    /// <summary>Bytes on all lanes that the other end has taken, since the start.</summary>
+    public long ReleasedLaneBytes => _lanes.ReleasedBytes;
+
+    /// <summary>True when the other end sent a packed message that does not unpack to what it says: the connection is closed then.</summary>
+    public bool HasBadPacked => _lanes.HasBadPacked;
+
     /// <summary>Bytes held by the lanes now, both directions.</summary>
     public int LaneMemoryBytes => _lanes.MemoryBytes;
+
+    /// <summary>Bytes held by the keys of both directions.</summary>
+    public int KeyMemoryBytes => (_sealer?.MemoryBytes ?? 0) + (_opener?.MemoryBytes ?? 0);
 
     /// <summary>True when the request is of the attempt that made this connection: the client has not heard, so send the acceptance again.</summary>
     /// <remarks>A request of the same address that is not, comes from a client that started anew: it takes the place of the old connection.</remarks>
@@ -171,7 +196,7 @@ public sealed class Connection
         int bytes = State switch
         {
             ConnectionState.Connecting => PollHandshake(nowNs, datagram),
-            ConnectionState.Connected => PollConnected(nowNs),
+            ConnectionState.Connected => PollConnected(nowNs, datagram),
             _ => PollGoodbye(nowNs, datagram),
         };
         Counters.SentBytes += bytes;
@@ -189,7 +214,7 @@ public sealed class Connection
         _nextGoodbyeNs = nowNs;
     }
 
-    /// <summary>Checks a datagram and says what it holds. Handshake packets are dealt with; of anything else nothing is taken in.</summary>
+    /// <summary>Checks a datagram and says what it holds. Handshake packets and late path challenges are dealt with; of anything else nothing is taken in.</summary>
     /// <param name="datagram">May be changed (opened in place).</param>
     /// <param name="nowNs">Now.</param>
     /// <param name="packet">What it holds; meaningful when the result is <see cref="OpenResult.Opened"/>.</param>
@@ -199,7 +224,7 @@ public sealed class Connection
         packet = default;
         if (!PacketHeader.TryReadType(datagram, out PacketType type))
             return Counters.CountDrop(OpenResult.Malformed);
-        OpenResult result = type is PacketType.Payload or PacketType.Close
+        OpenResult result = PacketHeader.IsSealed(type)
             ? Open(datagram, out packet)
             : TakeHandshake(type, datagram, nowNs);
         return result is OpenResult.Opened or OpenResult.Handshake ? result : Counters.CountDrop(result);
@@ -225,6 +250,8 @@ public sealed class Connection
 
         if (_lanes.IsBroken)
             Close(CloseCode.ProtocolError, nowNs);
+        if (packet.IsPathChallenge)
+            (_owesPathResponse, _pathData) = (true, packet.PathData);
         if (packet.IsClose && State == ConnectionState.Connected)
             SetClosed(new CloseReason(CloseCause.ClosedByPeer, packet.CloseCode));
         return update;
@@ -294,11 +321,21 @@ public sealed class Connection
         return bytes;
     }
 
+    /// <summary>Something waits that only <see cref="RateBytesPerSecond"/> kept from being sent: without that, the rate does not rise.</summary>
+    public void NoteRateLimited() => _rate.OnLimited();
+
     /// <summary>Bytes that the lanes would send now, headers included: more than fits into one packet goes into the next ones.</summary>
-    public int PendingLaneBytes(long nowNs) => _lanes.PendingBytes(nowNs);
+    public int PendingLaneBytes(long nowNs) => _lanes.PendingBytes(nowNs, out _);
+
+    /// <summary>The same, and whether all of it is on the bulk lane: large things, which may wait for a packet that goes anyway.</summary>
+    public int PendingLaneBytes(long nowNs, out bool onlyBulk) => _lanes.PendingBytes(nowNs, out onlyBulk);
 
     /// <summary>Queues a message; the span is copied. Allowed while connecting.</summary>
-    public SendResult TrySend(Lane lane, ReadOnlySpan<byte> message) => _lanes.TrySend(lane, message);
+    /// <param name="lane">Which stream.</param>
+    /// <param name="message">Up to <see cref="ConnectionOptions.MessageBytesMax"/> bytes.</param>
+    /// <param name="packer">Makes it smaller if it is large, of the bulk lane, and goes to a client; null: as it is.</param>
+    public SendResult TrySend(Lane lane, ReadOnlySpan<byte> message, BulkPacker? packer = null)
+        => _lanes.TrySend(lane, message, Side == ConnectionSide.Server ? packer : null);
 
     /// <summary>Bytes of a lane that wait or are not acked yet.</summary>
     public int QueuedBytes(Lane lane) => _lanes.QueuedBytes(lane);
@@ -307,7 +344,38 @@ public sealed class Connection
     /// <remarks>Whoever leaves messages lying stops the lane, and in the end drops packets that carry more of it (<see cref="OpenResult.LaneFull"/>).</remarks>
     /// <param name="lane">The lane it came on.</param>
     /// <param name="message">Valid until the next call of this method or <see cref="Accept"/>.</param>
-    public bool TryReceive(out Lane lane, out ReadOnlySpan<byte> message) => _lanes.TryReceive(out lane, out message);
+    public bool TryReceive(out Lane lane, out ReadOnlySpan<byte> message)
+    {
+        bool has = _lanes.TryReceive(out lane, out message);
+        if (_lanes.IsBroken && State == ConnectionState.Connected)
+            Close(CloseCode.ProtocolError, _lastHeardNs);
+
+        return has;
+    }
+
+    /// <summary>Server: writes a path challenge, to be sent to the address that is to be proved. 28 bytes: no more than the shortest packet of a client.</summary>
+    /// <param name="datagram">At least 28 bytes.</param>
+    /// <param name="data">Random; comes back in the response.</param>
+    /// <param name="nowNs">Now.</param>
+    /// <returns>Bytes to send.</returns>
+    public int WritePathChallenge(Span<byte> datagram, ulong data, long nowNs)
+    {
+        Contract.Assert(Side == ConnectionSide.Server && State == ConnectionState.Connected && _bodyBytes < 0);
+        BinaryPrimitives.WriteUInt64LittleEndian(datagram[_headerBytes..], data);
+        int bytes = SealRaw(datagram, PacketType.PathChallenge, PathBytes, nowNs);
+        Counters.SentBytes += bytes;
+        return bytes;
+    }
+
+    /// <summary>Client: tells the server at once, in a full-sized packet, that it now sends from another address (<see cref="Poll"/> gives it).</summary>
+    public void TellOfNewPath() => _owesPathNews = State == ConnectionState.Connected;
+
+    /// <summary>Writes a header and seals whatever body the caller has written behind it.</summary>
+    internal int SealRaw(Span<byte> datagram, PacketType type, int bodyBytes, long nowNs)
+    {
+        WriteHeader(datagram, type, NextSequence);
+        return SealNext(datagram, bodyBytes, nowNs);
+    }
 
     private int PollHandshake(long nowNs, Span<byte> datagram)
     {
@@ -317,11 +385,26 @@ public sealed class Connection
         return 0;
     }
 
-    private int PollConnected(long nowNs)
+    private int PollConnected(long nowNs, Span<byte> datagram)
     {
+        _rate.Poll(_quality.SmoothedRttNs, nowNs);
         if (nowNs - _lastHeardNs > _options.TimeoutNs)
             SetClosed(new CloseReason(CloseCause.TimedOut));
+        else if (_owesPathResponse || _owesPathNews)
+            return WritePathResponse(datagram, nowNs);
         return 0;
+    }
+
+    // The news is padded: the server may send no more to an unproved address than came from it.
+    private int WritePathResponse(Span<byte> datagram, long nowNs)
+    {
+        bool isNews = !_owesPathResponse;
+        Span<byte> body = datagram[_headerBytes..(isNews ? PacketHeader.DatagramBytesMax - PacketHeader.TagBytes : _headerBytes + PathBytes)];
+        body.Clear();
+        if (!isNews)
+            BinaryPrimitives.WriteUInt64LittleEndian(body, _pathData);
+        (_owesPathResponse, _owesPathNews) = (false, _owesPathNews && !isNews);
+        return SealRaw(datagram, PacketType.PathResponse, body.Length, nowNs);
     }
 
     private int PollGoodbye(long nowNs, Span<byte> datagram)
@@ -330,9 +413,11 @@ public sealed class Connection
             return 0;
         _goodbyesLeft--;
         _nextGoodbyeNs = nowNs + GoodbyeIntervalNs;
-        WriteHeader(datagram, PacketType.Close, NextSequence);
         datagram[_headerBytes] = (byte)CloseReason.Code;
-        return SealNext(datagram, 1, nowNs);
+        int bytes = SealRaw(datagram, PacketType.Close, 1, nowNs);
+        if (_goodbyesLeft == 0)
+            EraseKeys();
+        return bytes;
     }
 
     private void WriteHeader(Span<byte> datagram, PacketType type, SequenceNumber sequence)
@@ -346,15 +431,16 @@ public sealed class Connection
 
     private int SealNext(Span<byte> datagram, int bodyBytes, long nowNs)
     {
-        int bytes = _seal!.Seal(datagram, _headerBytes, bodyBytes, PacketSeal.Nonce(Side, NextSequence));
-        _sentNs[NextSequence.Value % SentRing] = nowNs;
-        NextSequence = NextSequence.Next;
+        SequenceNumber sequence = NextSequence;
+        int bytes = _sealer!.Seal(datagram, _headerBytes, bodyBytes);
+        _sent.Add(sequence, bytes, nowNs);
+        _rate.OnSent(bytes, nowNs);
         _lastSentNs = nowNs;
         Counters.SentPackets++;
         return bytes;
     }
 
-    private OpenResult Open(ReadOnlySpan<byte> datagram, out OpenedPacket packet)
+    private OpenResult Open(Span<byte> datagram, out OpenedPacket packet)
     {
         packet = default;
         if (State != ConnectionState.Connected)
@@ -370,13 +456,26 @@ public sealed class Connection
             ? SequenceNumber.Widen(header.Sequence, _received.HasAny ? _received.Field.Newest : _options.FirstSequence)
             : new SequenceNumber(header.Sequence);
         OpenResult age = JudgeAge(sequence);
-        if (age != OpenResult.Opened)
+        // By design: a challenge that a snapshot has overtaken on another path is answered all the same, and not accepted.
+        bool isLateChallenge = age == OpenResult.Late && header.Type == PacketType.PathChallenge;
+        if (age != OpenResult.Opened && !isLateChallenge)
             return age;
-        ConnectionSide sender = Side == ConnectionSide.Server ? ConnectionSide.Client : ConnectionSide.Server;
-        if (!_seal!.TryOpen(datagram, _peerHeaderBytes, PacketSeal.Nonce(sender, sequence), out int bodyBytes))
+        if (!_opener!.TryOpen(datagram, _peerHeaderBytes, sequence, out int bodyBytes))
             return OpenResult.BadSeal;
         ReadOnlySpan<byte> body = datagram.Slice(_peerHeaderBytes, bodyBytes);
-        return header.Type == PacketType.Close ? ReadClose(body, sequence, out packet) : ReadBody(body, sequence, out packet);
+        if (isLateChallenge)
+        {
+            if (ReadPath(header.Type, body, sequence, out OpenedPacket late) == OpenResult.Opened)
+                (_owesPathResponse, _pathData) = (true, late.PathData);
+            return OpenResult.Late;
+        }
+
+        return header.Type switch
+        {
+            PacketType.Payload => ReadBody(body, sequence, out packet),
+            PacketType.Close => ReadClose(body, sequence, out packet),
+            _ => ReadPath(header.Type, body, sequence, out packet),
+        };
     }
 
     private OpenResult JudgeAge(SequenceNumber sequence)
@@ -399,6 +498,23 @@ public sealed class Connection
         if (body.Length != 1)
             return OpenResult.Malformed;
         packet = new OpenedPacket { Sequence = sequence, IsClose = true, CloseCode = (CloseCode)body[0], TailOffset = _peerHeaderBytes + 1 };
+        return OpenResult.Opened;
+    }
+
+    private OpenResult ReadPath(PacketType type, ReadOnlySpan<byte> body, SequenceNumber sequence, out OpenedPacket packet)
+    {
+        packet = default;
+        bool isToClient = Side == ConnectionSide.Client;
+        if (isToClient != (type == PacketType.PathChallenge) || body.Length < PathBytes || (isToClient && body.Length != PathBytes))
+            return OpenResult.Malformed;
+        packet = new OpenedPacket
+        {
+            Sequence = sequence,
+            IsPathChallenge = isToClient,
+            IsPathResponse = !isToClient,
+            PathData = BinaryPrimitives.ReadUInt64LittleEndian(body),
+            TailOffset = _peerHeaderBytes + body.Length,
+        };
         return OpenResult.Opened;
     }
 
@@ -476,14 +592,22 @@ public sealed class Connection
         if (fresh.Count == 0)
             return Unchanged();
         Counters.AckedPackets += fresh.Count;
+        _rate.OnAcked(_sent.BytesOf(fresh, NextSequence));
         _lanes.OnAcked(fresh);
         if (!advanced)
             return Unchanged();
-        if (NextSequence - field.Newest <= SentRing)
-            _quality.TakeRtt(nowNs - _sentNs[field.Newest.Value % SentRing], nowNs);
+        if (NextSequence - field.Newest <= SentPackets.Window)
+            TakeRtt(field.Newest, nowNs);
         // A client never goes back, so what it passed by is lost; a server takes late packets in, so three newer ones must be acked first.
         _lanes.OnNewestAcked(field.Newest, Side == ConnectionSide.Server ? 1 : 3, nowNs);
         return new AckUpdate(true, _acked.Known.Newest, _acked.Known.Bits, previous);
+    }
+
+    private void TakeRtt(SequenceNumber newest, long nowNs)
+    {
+        long rttNs = _sent.AgeNs(newest, nowNs);
+        _quality.TakeRtt(rttNs, nowNs);
+        _rate.OnAdvance(newest, NextSequence, rttNs, in _quality, nowNs);
     }
 
     // A packet's fate is known when the other end cannot accept it any more: at once when a client passed it by, else when it leaves the window.
@@ -499,6 +623,7 @@ public sealed class Connection
                 continue;   // the unknown: no ack ever spoke of it
             bool isLost = !field.Holds(_settled) && !(_acked.HasAny && _acked.Known.Holds(_settled));
             _quality.TakeFate(isLost);
+            _rate.OnFate(isLost);
             if (isLost)
                 Counters.LostPackets++;
         }
@@ -506,12 +631,14 @@ public sealed class Connection
 
     private OpenResult TakeHandshake(PacketType type, ReadOnlySpan<byte> datagram, long nowNs)
     {
-        if (Side == ConnectionSide.Server || type is PacketType.Request or PacketType.Response)
+        if (Side == ConnectionSide.Server || type is PacketType.Request or PacketType.Response or PacketType.TokenAsk)
             return OpenResult.Foreign;
         if (State != ConnectionState.Connecting)
             return OpenResult.NotConnected;
         switch (type)
         {
+            case PacketType.TokenGrant when _handshake!.TryTakeGrant(datagram, nowNs):
+                return OpenResult.Handshake;
             case PacketType.Challenge when _handshake!.TryTakeChallenge(datagram, nowNs, out long rttNs):
                 if (rttNs > 0)
                     _quality.TakeRtt(rttNs, nowNs);
@@ -520,7 +647,7 @@ public sealed class Connection
                 _serverRandom = _handshake.ServerRandom;
                 _lastHeardNs = nowNs;
                 _lastSentNs = nowNs;
-                Establish(connectionId);
+                Establish(connectionId, _handshake.Keys!.Value);
                 return OpenResult.Handshake;
             case PacketType.Refused when _handshake!.TryTakeRefused(datagram, out RefuseReason reason, out string text):
                 SetClosed(new CloseReason(CloseCause.Refused, CloseCode.None, reason, text));
@@ -530,10 +657,13 @@ public sealed class Connection
         }
     }
 
-    private void Establish(ulong connectionId)
+    private void Establish(ulong connectionId, in ConnectionKeys keys)
     {
         _handshake = null;
-        _seal = new PacketSeal(_clientRandom, _serverRandom);
+        bool isClient = Side == ConnectionSide.Client;
+        ConnectionSide peer = isClient ? ConnectionSide.Server : ConnectionSide.Client;
+        _sealer = new PacketSealer(Side, keys.Suite, isClient ? keys.ClientTraffic : keys.ServerTraffic, _options.FirstSequence);
+        _opener = new PacketOpener(peer, keys.Suite, isClient ? keys.ServerTraffic : keys.ClientTraffic, _options.FirstSequence);
         ConnectionId = connectionId;
         State = ConnectionState.Connected;
     }
@@ -545,5 +675,14 @@ public sealed class Connection
         _handshake = null;
         _bodyBytes = -1;
         _lanes.Close();
+        if (reason.Cause is not (CloseCause.Local or CloseCause.ProtocolError))
+            EraseKeys();
+    }
+
+    // Nothing is sealed or opened any more.
+    private void EraseKeys()
+    {
+        _sealer?.Erase();
+        _opener?.Erase();
     }
 }

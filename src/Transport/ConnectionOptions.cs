@@ -13,6 +13,10 @@ public sealed record ConnectionOptions
     /// <summary>Longest message that any lane may ever carry.</summary>
     public const int LongestMessageBytes = 256 * 1024;
 
+    /// <summary>Longest message that clients send and zones take, unless both are told otherwise.</summary>
+    /// <remarks>With its length in front it fills 16 kB of memory and no more.</remarks>
+    public const int ToServerMessageBytes = 16_000;
+
     /// <summary>The defaults.</summary>
     public static readonly ConnectionOptions Default = new();
 
@@ -32,8 +36,15 @@ public sealed record ConnectionOptions
     public int MessageBytesMax { get; init; } = LongestMessageBytes;
 
     /// <summary>Longest message that this end takes, bytes. Default 256 kB; range 1 to 256 kB. A packet with a longer one is dropped.</summary>
-    /// <remarks>It bounds what a hostile peer can make this end hold: four lanes of this and 112 kB out of order.</remarks>
+    /// <remarks>It bounds what a hostile peer can make this end hold: for a server, on each of four lanes, this rounded up to a power of two and 16 kB out of order.</remarks>
     public int ReceiveMessageBytesMax { get; init; } = LongestMessageBytes;
+
+    /// <summary>Lowest rate that loss and round trips may bring us to, UDP payload. Default 2,000 bytes/s; range 500 to 1,000,000; above the highest, the highest counts.</summary>
+    /// <remarks>Higher: a player on a poor link is told more, and may drown in it. Equal to the highest: the rate is fixed.</remarks>
+    public int RateBytesPerSecondMin { get; init; } = 2_000;
+
+    /// <summary>Highest rate, where a connection starts, UDP payload. Default 24,000 bytes/s; range 500 to 1,000,000. Higher: a larger burst before a narrow link is noticed.</summary>
+    public int RateBytesPerSecondMax { get; init; } = 24_000;
 
     /// <summary>The lane of welcome and schema. Default weight 8, 64 kB.</summary>
     public LaneOptions Control { get; init; } = new(8, 64 * 1024);
@@ -52,6 +63,9 @@ public sealed record ConnectionOptions
 
     /// <summary>Off: takes the 16 bits on the wire for the whole number, as the audited client did (fault 10). For the test that shows what it costs.</summary>
     internal bool WidensSequence { get; init; } = true;
+
+    /// <summary>Ciphers that the client offers. For tests of the choice.</summary>
+    internal CipherSuites Suites { get; init; } = PacketCipherSuites.Here;
 
     /// <summary>Version that the client asks for. For tests of its refusal.</summary>
     internal ushort ProtocolVersion { get; init; } = Handshake.ProtocolVersion;
@@ -76,6 +90,8 @@ public sealed record ConnectionOptions
         OptionException.Check(nameof(HandshakeResendNs), HandshakeResendNs, Second / 20, 5 * Second, "ns");
         OptionException.Check(nameof(MessageBytesMax), MessageBytesMax, 1, LongestMessageBytes, "bytes");
         OptionException.Check(nameof(ReceiveMessageBytesMax), ReceiveMessageBytesMax, 1, LongestMessageBytes, "bytes");
+        OptionException.Check(nameof(RateBytesPerSecondMin), RateBytesPerSecondMin, 500, 1_000_000, "bytes/s");
+        OptionException.Check(nameof(RateBytesPerSecondMax), RateBytesPerSecondMax, 500, 1_000_000, "bytes/s");
         for (Lane lane = Lane.Control; lane <= Lane.Bulk; lane++)
         {
             OptionException.Check($"{lane}.{nameof(LaneOptions.Weight)}", LaneOf(lane).Weight, 1, 1000);

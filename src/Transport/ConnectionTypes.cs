@@ -73,6 +73,27 @@ public enum CloseCode : byte
 
     /// <summary>The server's schema lacks what this client requires.</summary>
     SchemaMismatch = 7,
+
+    /// <summary>Too many offences of several kinds.</summary>
+    TooManyOffences = 8,
+
+    /// <summary>Inputs for more ticks than have passed, or far from the tick that runs.</summary>
+    SpeedOfInputs = 9,
+
+    /// <summary>Acks of packets that were never sent.</summary>
+    ForgedAcks = 10,
+
+    /// <summary>More packets or messages than any client has reason to send.</summary>
+    Flood = 11,
+
+    /// <summary>The client took nothing of what waited for it on its reliable lanes.</summary>
+    TooSlow = 12,
+
+    /// <summary>The client was let in and never said that it is ready.</summary>
+    JoinTimeOut = 13,
+
+    /// <summary>The same player has connected anew.</summary>
+    Replaced = 14,
 }
 
 /// <summary>Why a connection is closed.</summary>
@@ -133,6 +154,15 @@ public readonly record struct OpenedPacket
 
     /// <summary>The goodbye's reason.</summary>
     public CloseCode CloseCode { get; internal init; }
+
+    /// <summary>True for a path challenge (to a client, which answers by itself).</summary>
+    public bool IsPathChallenge { get; internal init; }
+
+    /// <summary>True for a path response (to a server): it came from where <see cref="PathData"/> was sent to, or is the news of another address (0).</summary>
+    public bool IsPathResponse { get; internal init; }
+
+    /// <summary>What the challenge held.</summary>
+    public ulong PathData { get; internal init; }
 
     /// <summary>True when it acks packets of ours.</summary>
     public bool HasAcks { get; internal init; }

@@ -1,36 +1,42 @@
+using Hectare.Transport.Crypto;
+
 namespace Hectare.Transport;
 
-/// <summary>A client's side of the handshake: asks, proves its address, asks again when nothing is heard.</summary>
+/// <summary>A client's side of the handshake: asks, proves its address and its token, asks again when nothing is heard.</summary>
 internal sealed class HandshakeClient
 {
     // A cookie is good for 10 s. Half of that without an answer: the server may have started anew, so ask for a new challenge.
     private const long ResponsePatienceNs = HandshakeServer.CookieLifetimeNs / 2;
 
     private readonly Random128 _clientRandom;
-    private readonly ulong _schemaHash;
-    private readonly Hash256 _mapHash;
+    private readonly ResponseBody _body;
     private readonly ushort _version;
     private readonly long _resendNs;
     private readonly byte[] _cookie = new byte[Handshake.CookieBytes];
+    private ConnectToken? _token;
     private Challenge _challenge;
+    private ConnectionKeys? _keys;
     private bool _isChallenged;
     private long _challengedNs;
     private long _nextSendNs;
     private long _sentNs;
     private int _sends;
 
-    public HandshakeClient(ushort version, long resendNs, in Random128 clientRandom, ulong schemaHash, in Hash256 mapHash, long nowNs)
+    public HandshakeClient(ushort version, long resendNs, in Random128 clientRandom, in ResponseBody body, ConnectToken? token, long nowNs)
     {
         _version = version;
         _resendNs = resendNs;
         _clientRandom = clientRandom;
-        _schemaHash = schemaHash;
-        _mapHash = mapHash;
+        _body = body;
+        _token = token;
         _nextSendNs = nowNs;
     }
 
     /// <summary>The server's random, once challenged.</summary>
     public Random128 ServerRandom => _challenge.ServerRandom;
+
+    /// <summary>The keys, once challenged.</summary>
+    public ConnectionKeys? Keys => _keys;
 
     /// <summary>The packet that is due now.</summary>
     /// <returns>Bytes written; 0: nothing is due.</returns>
@@ -43,9 +49,22 @@ internal sealed class HandshakeClient
         _nextSendNs = nowNs + _resendNs;
         _sentNs = nowNs;
         _sends++;
+        if (_token is null)
+            return Handshake.WriteTokenAsk(datagram, _version, _clientRandom);
         return _isChallenged
-            ? Handshake.WriteResponse(datagram, _challenge, _cookie, _schemaHash, _mapHash)
-            : Handshake.WriteRequest(datagram, _version, _clientRandom);
+            ? Handshake.WriteResponse(datagram, _challenge, _cookie, _body, _token.Sealed, _keys!.Value)
+            : Handshake.WriteRequest(datagram, _version, _clientRandom, _body.Suites);
+    }
+
+    /// <summary>Takes the token that was asked for; the request is due at once.</summary>
+    public bool TryTakeGrant(ReadOnlySpan<byte> datagram, long nowNs)
+    {
+        if (_token is not null || !Handshake.TryReadTokenGrant(datagram, _clientRandom, out ConnectToken token))
+            return false;
+        _token = token;
+        _nextSendNs = nowNs;
+        _sends = 0;
+        return true;
     }
 
     /// <summary>Takes a challenge in; the response is due at once.</summary>
@@ -56,13 +75,16 @@ internal sealed class HandshakeClient
     public bool TryTakeChallenge(ReadOnlySpan<byte> datagram, long nowNs, out long rttNs)
     {
         rttNs = 0;
-        if (_isChallenged || !Handshake.TryReadChallenge(datagram, out Challenge challenge, out ReadOnlySpan<byte> cookie) || challenge.ClientRandom != _clientRandom)
+        if (_isChallenged || _token is null || !Handshake.TryReadChallenge(datagram, out Challenge challenge, out ReadOnlySpan<byte> cookie) || challenge.ClientRandom != _clientRandom)
+            return false;
+        if (!IsOffered(challenge.Suite))
             return false;
         if (_sends == 1)
             rttNs = nowNs - _sentNs;
         _isChallenged = true;
         _challenge = challenge;
         cookie.CopyTo(_cookie);
+        _keys = ConnectionKeys.Derive(_token.Secret, _clientRandom, challenge.ServerRandom, _version, challenge.Suite);
         _challengedNs = nowNs;
         _nextSendNs = nowNs;
         return true;
@@ -72,10 +94,18 @@ internal sealed class HandshakeClient
     public bool TryTakeAccepted(ReadOnlySpan<byte> datagram, out ulong connectionId)
     {
         connectionId = 0;
-        return _challenge.ClientRandom == _clientRandom && Handshake.TryReadAccepted(datagram, _clientRandom, _challenge.ServerRandom, out connectionId);
+        return _keys is { } keys && Handshake.TryReadAccepted(datagram, _clientRandom, keys, out connectionId);
     }
 
     /// <summary>Reads a refusal.</summary>
     public bool TryTakeRefused(ReadOnlySpan<byte> datagram, out RefuseReason reason, out string text) =>
-        Handshake.TryReadRefused(datagram, _clientRandom, out reason, out text);
+        Handshake.TryReadRefused(datagram, _clientRandom, _keys, out reason, out text);
+
+    // A challenge has no mac: somebody on the way may have changed the suite. The response's mac covers it, so the worst is that nothing comes of it.
+    private bool IsOffered(CipherSuite suite) => suite switch
+    {
+        CipherSuite.Aes256Gcm => (_body.Suites & CipherSuites.Aes256Gcm) != CipherSuites.None,
+        CipherSuite.ChaCha20Poly1305 => (_body.Suites & CipherSuites.ChaCha20Poly1305) != CipherSuites.None,
+        _ => false,
+    };
 }

@@ -39,7 +39,7 @@ public enum SendResult
 /// <remarks><code>
 /// lane block   segment count u8 (1 to 255) | segments
 /// segment      flags u8 | fragment sequence u16 | data bytes u8 (0 to 240) | message bytes u32, only if first and not last | data
-/// flags        bits 0-1 lane, bit 2 first of its message, bit 3 last of its message, bits 4-7 zero
+/// flags        bits 0-1 lane, bit 2 first of its message, bit 3 last of its message, bit 4 packed (only on the first of a bulk message), bits 5-7 zero
 /// </code>Every fragment but a message's last holds exactly 240 bytes. Fragments of one lane are numbered from 0 and form one ordered stream.</remarks>
 internal readonly ref struct LaneSegment
 {
@@ -47,6 +47,7 @@ internal readonly ref struct LaneSegment
     public const int HeaderBytesMax = 8;
     public const byte FirstFlag = 4;
     public const byte LastFlag = 8;
+    public const byte PackedFlag = 16;
     private const byte LaneMask = 3;
 
     public readonly byte Flags;
@@ -67,6 +68,9 @@ internal readonly ref struct LaneSegment
     public bool IsFirst => (Flags & FirstFlag) != 0;
 
     public bool IsLast => (Flags & LastFlag) != 0;
+
+    /// <summary>Its message was made smaller (<see cref="BulkPacker"/>).</summary>
+    public bool IsPacked => (Flags & PackedFlag) != 0;
 
     public static int HeaderBytes(byte flags) => (flags & (FirstFlag | LastFlag)) == FirstFlag ? 8 : 4;
 
@@ -93,7 +97,7 @@ internal readonly ref struct LaneSegment
         int dataBytes = source[3];
         int header = HeaderBytes(flags);
         bool isLast = (flags & LastFlag) != 0;
-        if (flags >= 16 || dataBytes > DataBytesMax || (!isLast && dataBytes != DataBytesMax) || source.Length < header + dataBytes)
+        if (flags >= 32 || ((flags & PackedFlag) != 0 && (flags & (FirstFlag | LaneMask)) != (FirstFlag | (byte)Lane.Bulk)) || dataBytes > DataBytesMax || (!isLast && dataBytes != DataBytesMax) || source.Length < header + dataBytes)
             return false;
         uint messageBytes = header == HeaderBytesMax ? BinaryPrimitives.ReadUInt32LittleEndian(source[4..]) : (uint)dataBytes;
         if (header == HeaderBytesMax && messageBytes <= DataBytesMax)
@@ -104,9 +108,10 @@ internal readonly ref struct LaneSegment
     }
 
     /// <summary>Fragments of a lane that may be under way at once: what bounds the memory for those that came out of order.</summary>
-    public static int WindowOf(Lane lane)
+    /// <remarks>A server has many clients, and large things for them; towards it no lane is wider than the others.</remarks>
+    public static int WindowOf(Lane lane, ConnectionSide receiver)
     {
         Contract.Assert(lane <= Lane.Bulk);
-        return lane == Lane.Bulk ? 256 : 64;
+        return lane == Lane.Bulk && receiver == ConnectionSide.Client ? 256 : 64;
     }
 }

@@ -11,10 +11,12 @@ namespace Hectare.Transport;
 internal sealed class LaneReceiver
 {
     private const int LengthBytes = 4;
+    private const uint PackedBit = 1u << 31;  // in a message's length
     private const int SlotBytes = 256;        // 6 bytes of header, 240 of data
     private const int SlotsPerChunk = 16;
 
     private readonly int _window;
+    private readonly int _messageBytesMax;
     private readonly int _queueBytesMax;
     private readonly byte[]?[] _chunks;       // fragments that came before their turn, rented 4 kB at a time
     private readonly ulong[] _present;        // a bit per slot of the window
@@ -22,11 +24,13 @@ internal sealed class LaneReceiver
     private uint _next;                       // number of the fragment whose turn it is
     private uint _missingBytes;               // of the message that is still coming
     private int _messageCount;                // whole ones
+    private byte[]? _unpacked;                // the packed message given out last, rented
     private uint _takenPosition;              // end of the message given out last; released by the next call
 
-    public LaneReceiver(Lane lane, int messageBytesMax)
+    public LaneReceiver(Lane lane, ConnectionSide receiver, int messageBytesMax)
     {
-        _window = LaneSegment.WindowOf(lane);
+        _window = LaneSegment.WindowOf(lane, receiver);
+        _messageBytesMax = messageBytesMax;
         _queueBytesMax = messageBytesMax + LengthBytes;
         _chunks = new byte[]?[_window / SlotsPerChunk];
         _present = new ulong[_window / 64];
@@ -35,12 +39,15 @@ internal sealed class LaneReceiver
     /// <summary>True when the fragments contradict each other: a sealed packet of a broken or hostile peer. Nothing is read any more.</summary>
     public bool IsBroken { get; private set; }
 
+    /// <summary>True when it is broken by a packed message that does not unpack to what it says.</summary>
+    public bool HasBadPacked { get; private set; }
+
     /// <summary>Bytes rented by this lane.</summary>
     public int MemoryBytes
     {
         get
         {
-            int bytes = _queue.RentedBytes;
+            int bytes = _queue.RentedBytes + (_unpacked?.Length ?? 0);
             foreach (byte[]? chunk in _chunks)
                 bytes += chunk?.Length ?? 0;
             return bytes;
@@ -53,10 +60,10 @@ internal sealed class LaneReceiver
     /// <summary>Takes a fragment in. Copies of one that was taken are ignored.</summary>
     public void Take(in LaneSegment segment)
     {
+        // Beyond the window: when its packet was checked it lay 32,768 back, and fragments before it in the packet have moved the turn since.
         int distance = Distance(segment.Sequence);
-        Contract.Assert(distance < _window);
         uint number = _next + (uint)distance;
-        if (distance < 0 || IsBroken || IsPresent(number))
+        if (distance < 0 || distance >= _window || IsBroken || IsPresent(number))
             return;
         if (distance == 0 && TryAppend(segment))
         {
@@ -72,6 +79,9 @@ internal sealed class LaneReceiver
     public bool TryTake(out ReadOnlySpan<byte> message)
     {
         message = default;
+        if (_unpacked is not null)
+            ArrayPool<byte>.Shared.Return(_unpacked);
+        _unpacked = null;
         if (_takenPosition != _queue.StartPosition)
         {
             _queue.ReleaseTo(_takenPosition);
@@ -82,10 +92,33 @@ internal sealed class LaneReceiver
             return false;
         _messageCount--;
         uint start = _queue.StartPosition;
-        int bytes = BinaryPrimitives.ReadInt32LittleEndian(_queue.Slice(start, LengthBytes));
+        uint length = BinaryPrimitives.ReadUInt32LittleEndian(_queue.Slice(start, LengthBytes));
+        int bytes = (int)(length & ~PackedBit);
         message = _queue.Slice(start + LengthBytes, bytes);
         _takenPosition = start + LengthBytes + (uint)bytes;
-        return true;
+        return (length & PackedBit) == 0 || TryUnpack(ref message);
+    }
+
+    private bool TryUnpack(ref ReadOnlySpan<byte> message)
+    {
+        ReadOnlySpan<byte> packed = message;
+        message = default;
+        if (BulkPacker.TryReadLength(packed, _messageBytesMax, out int bytes))
+        {
+            byte[] unpacked = ArrayPool<byte>.Shared.Rent(bytes);
+            if (BulkPacker.TryUnpack(packed, unpacked.AsSpan(0, bytes)))
+            {
+                _unpacked = unpacked;
+                message = unpacked.AsSpan(0, bytes);
+                return true;
+            }
+
+            ArrayPool<byte>.Shared.Return(unpacked);
+        }
+
+        IsBroken = true;
+        HasBadPacked = true;
+        return false;
     }
 
     private int Distance(ushort sequence) => (int)(SequenceNumber.Widen(sequence, new SequenceNumber(_next)).Value - _next);
@@ -119,7 +152,7 @@ internal sealed class LaneReceiver
             if (_queue.Count > 0 && _queue.Count + LengthBytes + segment.MessageBytes > _queueBytesMax)
                 return false;
             Span<byte> length = stackalloc byte[LengthBytes];
-            BinaryPrimitives.WriteUInt32LittleEndian(length, segment.MessageBytes);
+            BinaryPrimitives.WriteUInt32LittleEndian(length, segment.MessageBytes | (segment.IsPacked ? PackedBit : 0));
             _queue.Append(length);
             _missingBytes = segment.MessageBytes;
         }

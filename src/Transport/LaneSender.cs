@@ -7,6 +7,7 @@ namespace Hectare.Transport;
 internal sealed class LaneSender
 {
     private const int LengthBytes = 4;
+    private const uint PackedBit = 1u << 31;   // in a message's length
     private const int BackoffDoublingsMax = 2;
 
     private readonly Lane _lane;
@@ -23,11 +24,11 @@ internal sealed class LaneSender
     private int _unackedCount;
     private long _nextDueNs;             // no fragment in flight is due before
 
-    public LaneSender(Lane lane, int queueBytesMax)
+    public LaneSender(Lane lane, ConnectionSide receiver, int queueBytesMax)
     {
         _lane = lane;
         _queueBytesMax = queueBytesMax;
-        _window = LaneSegment.WindowOf(lane);
+        _window = LaneSegment.WindowOf(lane, receiver);
     }
 
     /// <summary>Fragments sent again, since the start.</summary>
@@ -36,13 +37,16 @@ internal sealed class LaneSender
     /// <summary>Bytes queued or under way.</summary>
     public int QueuedBytes => _queue.Count;
 
+    /// <summary>Bytes that the other end has taken, since the start.</summary>
+    public long ReleasedBytes { get; private set; }
+
     /// <summary>Fragments cut and not acked.</summary>
     public int UnackedCount => _unackedCount;
 
     /// <summary>Bytes rented and allocated by this lane.</summary>
     public int MemoryBytes => _queue.RentedBytes + (_flight.Length * System.Runtime.CompilerServices.Unsafe.SizeOf<Fragment>());
 
-    public SendResult TrySend(ReadOnlySpan<byte> message)
+    public SendResult TrySend(ReadOnlySpan<byte> message, bool isPacked)
     {
         int bytes = LengthBytes + message.Length;
         if (bytes > _queueBytesMax)
@@ -50,7 +54,7 @@ internal sealed class LaneSender
         if (_queue.Count + bytes > _queueBytesMax)
             return SendResult.QueueFull;
         Span<byte> length = stackalloc byte[LengthBytes];
-        BinaryPrimitives.WriteInt32LittleEndian(length, message.Length);
+        BinaryPrimitives.WriteUInt32LittleEndian(length, (uint)message.Length | (isPacked ? PackedBit : 0));
         _queue.Append(length);
         _queue.Append(message);
         return SendResult.Sent;
@@ -139,7 +143,9 @@ internal sealed class LaneSender
 
         while (_base != _next && At(_base).IsAcked)
             _base++;
-        _queue.ReleaseTo(_base == _next ? _cutPosition : At(_base).Position);
+        uint end = _base == _next ? _cutPosition : At(_base).Position;
+        ReleasedBytes += end - _queue.StartPosition;
+        _queue.ReleaseTo(end);
     }
 
     /// <summary>Fragments whose last packet is <paramref name="packets"/> or more behind the newest acked are taken for lost and sent again early.</summary>
@@ -199,7 +205,9 @@ internal sealed class LaneSender
         byte flags = (byte)_lane;
         if (_cutMessageBytes == 0 && _cutLeftBytes == 0)
         {
-            _cutMessageBytes = BinaryPrimitives.ReadUInt32LittleEndian(_queue.Slice(_cutPosition, LengthBytes));
+            uint length = BinaryPrimitives.ReadUInt32LittleEndian(_queue.Slice(_cutPosition, LengthBytes));
+            _cutMessageBytes = length & ~PackedBit;
+            flags |= (length & PackedBit) != 0 ? LaneSegment.PackedFlag : (byte)0;
             _cutLeftBytes = _cutMessageBytes;
             _cutPosition += LengthBytes;
             flags |= LaneSegment.FirstFlag;

@@ -25,14 +25,26 @@ public enum PacketType : byte
 
     /// <summary>Both ways: the connection ends, and why.</summary>
     Close = 6,
+
+    /// <summary>Server to client: prove that you receive at the address you now send from.</summary>
+    PathChallenge = 7,
+
+    /// <summary>Client to server: the proof; or, padded, the news of another address.</summary>
+    PathResponse = 8,
+
+    /// <summary>Client to server: a connect token, please. Answered in development only.</summary>
+    TokenAsk = 9,
+
+    /// <summary>Server to client: here it is.</summary>
+    TokenGrant = 10,
 }
 
-/// <summary>First bytes of a payload or close datagram.</summary>
+/// <summary>First bytes of a sealed datagram: payload, close, path challenge and path response.</summary>
 /// <remarks><code>
 /// client to server, 11 bytes:  type u8 | connection id u64 | sequence u16
 /// server to client,  4 bytes:  type u8 | connection id, low byte u8 | sequence u16
-/// </code>Little-endian. Every datagram ends with a tag of 16 bytes (<see cref="PacketSeal"/>).</remarks>
-/// <param name="Type">Payload or close.</param>
+/// </code>Little-endian. Authenticated, not encrypted. Behind it the encrypted body, and a tag of 16 bytes (<see cref="PacketSealer"/>).</remarks>
+/// <param name="Type">One of the four.</param>
 /// <param name="ConnectionId">The connection; towards a client only its low byte travels.</param>
 /// <param name="Sequence">Low 16 bits of the packet's number.</param>
 public readonly record struct PacketHeader(PacketType Type, ulong ConnectionId, ushort Sequence)
@@ -57,10 +69,10 @@ public readonly record struct PacketHeader(PacketType Type, ulong ConnectionId, 
     public static bool TryReadType(ReadOnlySpan<byte> datagram, out PacketType type)
     {
         type = datagram.IsEmpty ? PacketType.Request : (PacketType)datagram[0];
-        return !datagram.IsEmpty && datagram[0] <= (byte)PacketType.Close;
+        return !datagram.IsEmpty && datagram[0] <= (byte)PacketType.TokenGrant;
     }
 
-    /// <summary>Reads the header of a payload or close datagram that a client sent: a server finds the connection by its id.</summary>
+    /// <summary>Reads the header of a sealed datagram that a client sent: a server finds the connection by its id.</summary>
     /// <returns>False for other types and for datagrams too short to hold header and tag.</returns>
     public static bool TryReadFromClient(ReadOnlySpan<byte> datagram, out PacketHeader header)
     {
@@ -71,7 +83,7 @@ public readonly record struct PacketHeader(PacketType Type, ulong ConnectionId, 
         return true;
     }
 
-    /// <summary>Reads the header of a payload or close datagram that a server sent; <see cref="ConnectionId"/> is its low byte.</summary>
+    /// <summary>Reads the header of a sealed datagram that a server sent; <see cref="ConnectionId"/> is its low byte.</summary>
     /// <returns>False for other types and for datagrams too short to hold header and tag.</returns>
     public static bool TryReadFromServer(ReadOnlySpan<byte> datagram, out PacketHeader header)
     {
@@ -98,7 +110,10 @@ public readonly record struct PacketHeader(PacketType Type, ulong ConnectionId, 
         BinaryPrimitives.WriteUInt16LittleEndian(datagram[2..], Sequence);
     }
 
+    /// <summary>True for the types that have this header.</summary>
+    public static bool IsSealed(PacketType type) => type is >= PacketType.Payload and <= PacketType.PathResponse;
+
     private static bool HasHeader(ReadOnlySpan<byte> datagram, int headerBytes) =>
         datagram.Length is <= DatagramBytesMax && datagram.Length >= headerBytes + TagBytes
-        && datagram[0] is (byte)PacketType.Payload or (byte)PacketType.Close;
+        && IsSealed((PacketType)datagram[0]);
 }

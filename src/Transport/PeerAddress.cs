@@ -22,6 +22,9 @@ public readonly record struct PeerAddress(ulong High, ulong Low, ushort Port)
     /// <summary>True for the default value: no address at all.</summary>
     public bool IsNone => High == 0 && Low == 0 && Port == 0;
 
+    /// <summary>True for 127.0.0.0/8 and ::1: only this machine sends from there.</summary>
+    public bool IsLoopback => IsIPv4 ? IPv4 >> 24 == 127 : High == 0 && Low == 1;
+
     /// <summary>127.0.0.1 at <paramref name="port"/>.</summary>
     public static PeerAddress Loopback(int port) => FromIPv4(0x7F00_0001, port);
 

@@ -9,6 +9,7 @@ internal sealed class ReliableLanes
     private const int SegmentsMax = byte.MaxValue;
 
     private readonly ConnectionOptions _options;
+    private readonly ConnectionSide _side;
     private readonly LaneSender?[] _senders = new LaneSender?[LaneCount];
     private readonly LaneReceiver?[] _receivers = new LaneReceiver?[LaneCount];
 
@@ -17,7 +18,11 @@ internal sealed class ReliableLanes
     private ulong _clock;
     private bool _isClosed;
 
-    public ReliableLanes(ConnectionOptions options) => _options = options;
+    public ReliableLanes(ConnectionOptions options, ConnectionSide side)
+    {
+        _options = options;
+        _side = side;
+    }
 
     /// <summary>Fragments sent again.</summary>
     public long Resent
@@ -28,6 +33,30 @@ internal sealed class ReliableLanes
             foreach (LaneSender? sender in _senders)
                 resent += sender?.Resent ?? 0;
             return resent;
+        }
+    }
+
+    /// <summary>Bytes of all lanes that wait or are not acked.</summary>
+    public int QueuedBytesOfAll
+    {
+        get
+        {
+            int bytes = 0;
+            foreach (LaneSender? sender in _senders)
+                bytes += sender?.QueuedBytes ?? 0;
+            return bytes;
+        }
+    }
+
+    /// <summary>Bytes of all lanes that the other end has taken.</summary>
+    public long ReleasedBytes
+    {
+        get
+        {
+            long bytes = 0;
+            foreach (LaneSender? sender in _senders)
+                bytes += sender?.ReleasedBytes ?? 0;
+            return bytes;
         }
     }
 
@@ -46,23 +75,29 @@ internal sealed class ReliableLanes
     /// <summary>True when a peer sent fragments that contradict each other.</summary>
     public bool IsBroken { get; private set; }
 
-    public SendResult TrySend(Lane lane, ReadOnlySpan<byte> message)
+    /// <summary>True when one of them was packed and does not unpack.</summary>
+    public bool HasBadPacked { get; private set; }
+
+    public SendResult TrySend(Lane lane, ReadOnlySpan<byte> message, BulkPacker? packer = null)
     {
         if (_isClosed)
             return SendResult.Closed;
         if (message.Length > _options.MessageBytesMax)
             return SendResult.TooLarge;
-        LaneSender sender = _senders[(int)lane] ??= new LaneSender(lane, _options.LaneOf(lane).QueueBytesMax);
-        return sender.TrySend(message);
+        LaneSender sender = _senders[(int)lane] ??= new LaneSender(lane, Other(_side), _options.LaneOf(lane).QueueBytesMax);
+        ReadOnlySpan<byte> packed = lane == Lane.Bulk && packer is not null ? packer.Pack(message) : default;
+        return packed.IsEmpty ? sender.TrySend(message, isPacked: false) : sender.TrySend(packed, isPacked: true);
     }
 
     public int QueuedBytes(Lane lane) => _senders[(int)lane]?.QueuedBytes ?? 0;
 
-    public int PendingBytes(long nowNs)
+    public int PendingBytes(long nowNs, out bool onlyBulk)
     {
         int bytes = 0;
-        foreach (LaneSender? sender in _senders)
-            bytes += sender?.PendingBytes(nowNs) ?? 0;
+        for (Lane lane = Lane.Control; lane < Lane.Bulk; lane++)
+            bytes += _senders[(int)lane]?.PendingBytes(nowNs) ?? 0;
+        onlyBulk = bytes == 0;
+        bytes += _senders[(int)Lane.Bulk]?.PendingBytes(nowNs) ?? 0;
         return bytes == 0 ? 0 : bytes + 1;
     }
 
@@ -114,9 +149,9 @@ internal sealed class ReliableLanes
         bytes = bytes[1..];
         for (int i = 0; i < segments; i++)
         {
-            if (!LaneSegment.TryRead(ref bytes, out LaneSegment segment) || segment.MessageBytes > _options.ReceiveMessageBytesMax)
+            if (!LaneSegment.TryRead(ref bytes, out LaneSegment segment) || segment.MessageBytes > _options.ReceiveMessageBytesMax || (segment.IsPacked && _side == ConnectionSide.Server))
                 return OpenResult.Malformed;
-            if (_receivers[(int)segment.Lane] is { } receiver ? !receiver.HasRoomFor(segment) : segment.Sequence >= LaneSegment.WindowOf(segment.Lane))
+            if (_receivers[(int)segment.Lane] is { } receiver ? !receiver.HasRoomFor(segment) : segment.Sequence >= LaneSegment.WindowOf(segment.Lane, _side))
                 return OpenResult.LaneFull;
         }
 
@@ -132,7 +167,7 @@ internal sealed class ReliableLanes
         {
             bool isRead = LaneSegment.TryRead(ref block, out LaneSegment segment);
             Contract.Assert(isRead);
-            LaneReceiver receiver = _receivers[(int)segment.Lane] ??= new LaneReceiver(segment.Lane, _options.ReceiveMessageBytesMax);
+            LaneReceiver receiver = _receivers[(int)segment.Lane] ??= new LaneReceiver(segment.Lane, _side, _options.ReceiveMessageBytesMax);
             receiver.Take(segment);
             IsBroken |= receiver.IsBroken;
         }
@@ -146,6 +181,7 @@ internal sealed class ReliableLanes
                 continue;
             bool has = receiver.TryTake(out message);
             IsBroken |= receiver.IsBroken;
+            HasBadPacked |= receiver.HasBadPacked;
             if (!has)
                 continue;
             lane = (Lane)i;
@@ -164,6 +200,8 @@ internal sealed class ReliableLanes
         foreach (LaneSender? sender in _senders)
             sender?.Free();
     }
+
+    private static ConnectionSide Other(ConnectionSide side) => side == ConnectionSide.Client ? ConnectionSide.Server : ConnectionSide.Client;
 
     private int Choose(long nowNs, int roomBytes, out int segmentBytes)
     {

@@ -2,40 +2,8 @@ using System.Buffers.Binary;
 
 namespace Hectare.Transport;
 
-/// <summary>Seals and opens the datagrams of one connection: the 16 bytes at the end of each.</summary>
-/// <remarks>This is not security. The tag is a keyed checksum that anyone who saw the handshake can compute; it keeps foreign, corrupted and
-/// replayed datagrams out of the connection, no more. It stands where authenticated encryption will: the same bytes, the same nonce.</remarks>
-public sealed class PacketSeal
-{
-    private readonly KeyedChecksum _checksum;
-
-    /// <summary>The key follows from both randoms of the handshake: no two connections share one.</summary>
-    public PacketSeal(in Random128 clientRandom, in Random128 serverRandom) => _checksum = new KeyedChecksum(clientRandom, serverRandom);
-
-    /// <summary>The number that only one packet of one direction has: bit 63 is set from server to client, below it the whole sequence.</summary>
-    public static ulong Nonce(ConnectionSide sender, Protocol.SequenceNumber sequence) =>
-        sequence.Value | (sender == ConnectionSide.Server ? 1UL << 63 : 0);
-
-    /// <summary>Writes the tag behind <paramref name="headerBytes"/> + <paramref name="bodyBytes"/>.</summary>
-    /// <returns>Bytes of the whole datagram.</returns>
-    public int Seal(Span<byte> datagram, int headerBytes, int bodyBytes, ulong nonce)
-    {
-        int sealedBytes = headerBytes + bodyBytes;
-        _checksum.WriteTag(datagram[..sealedBytes], nonce, datagram.Slice(sealedBytes, PacketHeader.TagBytes));
-        return sealedBytes + PacketHeader.TagBytes;
-    }
-
-    /// <summary>Checks the tag.</summary>
-    /// <returns>False when a bit differs from what was sealed under this key and nonce.</returns>
-    public bool TryOpen(ReadOnlySpan<byte> datagram, int headerBytes, ulong nonce, out int bodyBytes)
-    {
-        bodyBytes = datagram.Length - headerBytes - PacketHeader.TagBytes;
-        return bodyBytes >= 0 && _checksum.HasTag(datagram, nonce);
-    }
-}
-
-/// <summary>A 128-bit checksum under a 256-bit key: multiply and fold, sixteen bytes a step.</summary>
-/// <remarks><code>
+/// <summary>A 128-bit checksum under a 256-bit key: multiply and fold, sixteen bytes a step. For the packets of a handshake that come before any secret.</summary>
+/// <remarks>This is not security: anyone who saw the packets can compute it. It keeps noise and foreign programs out.<code>
 /// fold(x, y) = high 64 bits of x * y, xor low 64 bits
 /// k0 = fold(client.low ^ C0, server.low ^ C1)    k1 = fold(client.high ^ C2, server.high ^ C3)    k2 = fold(k0 ^ C1, k1 ^ C2)
 /// h  = nonce ^ k0;  for each 16 bytes (x, y), the last filled with zeros:  h = fold(x ^ k1, y ^ h)
