@@ -57,8 +57,14 @@ public sealed partial class PeerView
     /// <summary>True while more movers are in interest than the cap: the rest is told as a density.</summary>
     public bool IsCapped { get; internal set; }
 
+    /// <summary>The next packet is due at once, with whatever there is to tell: the peer has just become reachable at another address.</summary>
+    public void SendAtOnce() => DueAtOnce = true;
+
     /// <summary>Bytes per second this peer may be sent.</summary>
     public int RateBytesPerSecond { get; set; }
+
+    /// <summary>True when its last snapshot left something out and most of its bytes are spent: the rate is what holds it back.</summary>
+    public bool IsShortOfBytes => LeftOut && Bytes < RateBytesPerSecond / 8;
 
     /// <summary>Delta updates written to this peer since it came.</summary>
     public long UpdatesWritten { get; internal set; }
@@ -95,6 +101,7 @@ public sealed partial class PeerView
     internal int Bytes;               // token bucket
     internal Tick BytesTick;
     internal bool LeftOut;
+    internal bool DueAtOnce;          // whatever its turn is
 
     internal Span<Slot> Slots => _slots.AsSpan(0, SlotLimit);
 
@@ -197,6 +204,7 @@ public sealed partial class PeerView
             return -1;
         MarkCameBack(id);
         _slots[index] = new Slot { Id = id, Row = row, State = SlotState.Entering, Flags = kind.CountsInCrowd ? SlotFlags.Due | SlotFlags.CountsInCrowd : SlotFlags.Due };
+        _slots[index].CountVersion(_history.VersionOf(row) - 1);
         Map(id, index);
         KnownCount++;
         MoverCount += kind.CountsInCrowd ? 1 : 0;
@@ -334,6 +342,16 @@ public sealed partial class PeerView
         public readonly bool CountsInCrowd => Has(SlotFlags.CountsInCrowd);
 
         public readonly bool Has(SlotFlags flag) => (Flags & flag) == flag;
+
+        /// <summary>True when that version was not counted as wanted before; it is then. Blind for eight versions that come between two looks.</summary>
+        public bool CountVersion(uint version)
+        {
+            const int Shift = 5;
+            var counted = (SlotFlags)((version << Shift) & (uint)SlotFlags.Counted);
+            bool isFresh = (Flags & SlotFlags.Counted) != counted;
+            Flags = (Flags & ~SlotFlags.Counted) | counted;
+            return isFresh;
+        }
     }
 }
 
@@ -373,4 +391,10 @@ internal enum SlotFlags : byte
 
     /// <summary>One of those that a crowd's cap counts.</summary>
     CountsInCrowd = 16,
+
+    // The low three bits of the newest version that was counted as wanted.
+    Counted1 = 32,
+    Counted2 = 64,
+    Counted4 = 128,
+    Counted = Counted1 | Counted2 | Counted4,
 }

@@ -24,6 +24,9 @@ public readonly struct SnapshotRequest
 
     /// <summary>Ticks before its need that the newest input arrived.</summary>
     public sbyte InputMarginTicks { get; init; }
+
+    /// <summary>The next one may come as late as a keep-alive, whatever there is to tell: the zone is short of bytes or packets.</summary>
+    public bool MayBeLate { get; init; }
 }
 
 /// <summary>
@@ -40,6 +43,7 @@ public sealed class SnapshotWriter
     private const int OwnWeight = ushort.MaxValue;   // a bucket of its own: nobody's patience passes it
     private const int LookAhead = 16;          // smaller items tried after one did not fit
     private const int GapBitsEstimate = 9;     // of a slot's gap code, for the budget
+    private const int UpdateBitsMean = 32;     // docs/budgets.md, Bits
     private const int HeaderBitsMax = 256;
     private const uint ShareVersionsMax = WorldHistory.Depth - 4;   // sent since B: beyond, the peer's own ring may have lost the version as of B
     private const int TailBytesMin = 64;
@@ -60,6 +64,8 @@ public sealed class SnapshotWriter
     private readonly uint[] _openBundles = new uint[64];     // bundles of which an entity has entered in this snapshot
     private int _openBundleCount;
     private int _candidateCount;
+    private int _preparedBits;
+    private int _freshBits;
     private bool _leftOut;
 
     /// <summary>A writer for the peers of one replicator.</summary>
@@ -76,6 +82,19 @@ public sealed class SnapshotWriter
     /// <summary>What this writer did.</summary>
     public WriterCounters Counters { get; } = new();
 
+    /// <summary>Bytes that the snapshot prepared last will take at most, if it gets them: what of a datagram is left beside it.</summary>
+    public int PreparedBytes => Math.Max(TailBytesMin, (HeaderBitsMax + _crowd.Plan(int.MaxValue) + _preparedBits + 7) / 8);
+
+    /// <summary>Bytes of the news in the snapshot prepared last that was in none prepared before, with all copies that it will have while its ack is awaited.</summary>
+    /// <remarks>What a peer wants, whether it is sent it or not: what waits is counted once, and copies are not counted again.</remarks>
+    public int FreshBytes => (_freshBits + 7) / 8;
+
+    /// <summary>Ticks between two snapshots of the peer prepared last, as its loss and bytes are now.</summary>
+    public int IntervalTicks { get; private set; } = 1;
+
+    /// <summary>True when the snapshot prepared last must go: it was asked for at once, or the one before said that it would not come later.</summary>
+    public bool IsPromised { get; private set; }
+
     /// <summary>True when the peer is to be sent a snapshot at this tick: it is its turn, and there is news, an unacked copy, or the next turn would be later than the last packet promised.</summary>
     /// <param name="peer">The peer.</param>
     /// <param name="tick">The tick that was just simulated.</param>
@@ -85,13 +104,16 @@ public sealed class SnapshotWriter
     {
         Refill(peer, tick);
         int interval = loss > 0.01 && peer.Bytes > peer.RateBytesPerSecond / 8 ? Math.Min(2, _options.SnapshotIntervalTicks) : _options.SnapshotIntervalTicks;
-        if ((tick.Value + (uint)peer.Phase) % (uint)interval != 0 || (peer.Bytes <= 0 && !_options.IsOff(Mechanisms.ByteBudget)))
+        IntervalTicks = interval;
+        bool isTurn = peer.DueAtOnce || (tick.Value + (uint)peer.Phase) % (uint)interval == 0;
+        if (!isTurn || (peer.Bytes <= 0 && !_options.IsOff(Mechanisms.ByteBudget)))
             return false;
         Pull(peer);
         bool densityDue = _crowd.Update(peer, tick);
         EnterPending(peer, tick);
         Collect(peer, tick, rttTicks);
-        return _candidateCount > 0 || densityDue || _options.FixedRate || tick - peer.LastSentTick + interval > peer.PromisedTicks;
+        IsPromised = peer.DueAtOnce || tick - peer.LastSentTick + interval > peer.PromisedTicks;
+        return IsPromised || _candidateCount > 0 || densityDue || _options.FixedRate;
     }
 
     /// <summary>Writes what <see cref="Prepare"/> collected into <paramref name="tail"/> (at least 64 bytes). Returns the bytes of the tail.</summary>
@@ -121,6 +143,7 @@ public sealed class SnapshotWriter
         peer.LastSentTick = request.Tick;
         peer.PromisedTicks = header.IntervalCode == Replicator.KeepAliveCode ? _options.KeepAliveTicks : _options.SnapshotIntervalTicks;
         peer.LeftOut = _leftOut;
+        peer.DueAtOnce = false;
         Counters.Snapshots++;
         Counters.KeepAlives += chosen == 0 ? 1 : 0;
         int bytes = writer.Finish().Length;
@@ -301,6 +324,8 @@ public sealed class SnapshotWriter
     private void Collect(PeerView peer, Tick tick, int rttTicks)
     {
         _candidateCount = 0;
+        _preparedBits = 0;
+        _freshBits = 0;
         _leftOut = false;
         Array.Fill(_bucketFirst, -1);
         (int viewX, int viewY) = peer.AvatarRow >= 0 ? (_world.X[peer.AvatarRow], _world.Y[peer.AvatarRow]) : (0, 0);
@@ -334,8 +359,11 @@ public sealed class SnapshotWriter
                 return;
             case SlotState.Leaving or SlotState.Destroying:
                 // Only what is said for the first time counts: else those repeated for want of acks would keep the others from being said at all.
-                if (IsCopyDue(in slot, DistanceClass.Near, isRepeated: true, tick, rttTicks) && (slot.Copies > 0 || leaves-- > 0))
-                    AddCandidate(index, slot.State == SlotState.Leaving ? SlotOperation.Leave : SlotOperation.Destroy, 0, default, bits: 0, ref slot, 4);
+                if (!IsCopyDue(in slot, DistanceClass.Near, isRepeated: true, tick, rttTicks) || (slot.Copies == 0 && leaves-- <= 0))
+                    return;
+                if (slot.Copies == 0)
+                    CountFresh(ref slot, slot.SentVersion + 1, DistanceClass.Near, 0, 1, rttTicks);
+                AddCandidate(index, slot.State == SlotState.Leaving ? SlotOperation.Leave : SlotOperation.Destroy, 0, default, bits: 0, ref slot, 4);
                 return;
             default:
                 ConsiderEntity(peer, index, ref slot, viewX, viewY, tick, rttTicks);
@@ -392,7 +420,21 @@ public sealed class SnapshotWriter
             return;
         int bits = operation == SlotOperation.Update || (onKept && isDelta) ? _history.DeltaBits(in delta, visible) : _history.AbsoluteBits(slot.Row, visible);
         bits += operation == SlotOperation.Enter ? 33 + _world.Schema.KindBits : 0;
+        if (isNew)
+            CountFresh(ref slot, newest, repeats ? distance : DistanceClass.Far, bits, delta.Steps, rttTicks);
         AddCandidate(index, operation, audience, delta, bits, ref slot, isOwn ? OwnWeight : Weight(distance, in slot, delta.Steps));
+    }
+
+    // Near news will ride in every packet of a round trip, middle twice, far once (IsCopyDue). What waits longer than it has news grows; what it would have
+    // been sent is one piece of news after the other.
+    private void CountFresh(ref PeerView.Slot slot, uint version, DistanceClass distance, int bits, int steps, int rttTicks)
+    {
+        if (!slot.CountVersion(version))
+            return;
+        if (slot.Urgency > 0)
+            bits = Math.Min(bits / Math.Max(1, steps), UpdateBitsMean);
+        int copies = rttTicks / _options.SnapshotIntervalTicks;
+        _freshBits += (bits + GapBitsEstimate + 4) * (1 + (distance switch { DistanceClass.Near => copies, DistanceClass.Middle => Math.Min(copies, 1), _ => 0 }));
     }
 
     private static int Weight(DistanceClass distance, in PeerView.Slot slot, int steps)
@@ -441,6 +483,7 @@ public sealed class SnapshotWriter
         int bucket = BucketCount - 1 - Math.Min(BucketCount - 1, BitOperations.Log2(slot.Urgency + 1u));
         int at = _candidateCount++;
         _candidates[at] = new Candidate { Slot = (ushort)index, Operation = operation, Audience = audience, Delta = delta, Bits = bits + GapBitsEstimate + 4 };
+        _preparedBits += _candidates[at].Bits;
         _candidateOf[index] = (ushort)at;
         _bucketNext[at] = _bucketFirst[bucket];
         _bucketFirst[bucket] = at;
@@ -530,7 +573,7 @@ public sealed class SnapshotWriter
         {
             Tick = request.Tick,
             DueTime = request.DueTime,
-            IntervalCode = (byte)(silent ? Replicator.KeepAliveCode : Replicator.IntervalCode),
+            IntervalCode = (byte)(silent || request.MayBeLate ? Replicator.KeepAliveCode : Replicator.IntervalCode),
             Complete = !_leftOut,
             HasInput = request.HasInput,
             InputTick = request.InputTick,
