@@ -15,8 +15,8 @@ public sealed record ClientOptions
     /// <remarks>Not 100: it must drift against the server's slots, else each round trip holds the same wait for the next slot.</remarks>
     public long SendIntervalNs { get; init; } = 97_000_000;
 
-    /// <summary>The connection's own.</summary>
-    public ConnectionOptions Connection { get; init; } = ConnectionOptions.Default;
+    /// <summary>The connection's own. Default: messages to the zone of up to 16,000 bytes, as zones take them by default.</summary>
+    public ConnectionOptions Connection { get; init; } = ConnectionOptions.Default with { MessageBytesMax = ConnectionOptions.ToServerMessageBytes };
 
     internal void Validate()
     {

@@ -28,6 +28,8 @@ public sealed class GameClient<TInput>
     private const long ResyncIntervalNs = 1_000_000_000;
     private const int DatagramsPerUpdateMax = 8;
     private const int InputBytesMax = 400;
+    private const long LateSlackNsMax = 50_000_000;
+    private const int LaneBytesMax = PacketHeader.DatagramBytesMax - Connection.PacketOverheadBytesMax - InputBytesMax;   // room for inputs first: they are what must not wait
 
     private readonly ClientOptions _options;
     private readonly Schema _schema;
@@ -53,7 +55,10 @@ public sealed class GameClient<TInput>
     private long _resyncNs = long.MinValue;
     private long _nowNs;
     private long _nextSendNs;
+    private long _lateNs = long.MaxValue;   // the next snapshot should have come by then
     private int _datagramsLeft;
+    private long _laneNs;             // up to when the lanes' bytes are counted,
+    private double _laneBytes = LaneBytesMax;   // which the rate in force gives them, saved up for one packet
     private int _inputTicks;          // inputs held, up to the newest tick
     private long _snapshots;
     private long _malformed;
@@ -101,6 +106,10 @@ public sealed class GameClient<TInput>
     /// <summary>True once the server said which entity is ours (or none).</summary>
     public bool IsJoined => _isJoined;
 
+    /// <summary>A token to come back with when the connection is lost: to the same server, session and avatar, as long as that waits (15 minutes). Good once;
+    /// the server replaces it every few minutes. Null until the first one came.</summary>
+    public ConnectToken? ResumeToken { get; private set; }
+
     /// <summary>The header of the newest snapshot: own state at full precision, input processed. Meaningful once one came.</summary>
     public SnapshotHeader LastHeader => _header;
 
@@ -143,16 +152,22 @@ public sealed class GameClient<TInput>
     /// <summary>Starts to connect. Once.</summary>
     /// <param name="nowNs">Monotonic, ns; any origin.</param>
     /// <param name="clientRandom">16 fresh random bytes.</param>
-    public void Connect(long nowNs, in Random128 clientRandom)
+    /// <param name="token">What the player was given to come in; null: the server is asked for one, which only servers in development give.</param>
+    public void Connect(long nowNs, in Random128 clientRandom, ConnectToken? token = null)
     {
         Contract.Assert(_connection is null);
         _nowNs = nowNs;
+        _laneNs = nowNs;
         _datagramsLeft = DatagramsPerUpdateMax;
-        _connection = Connection.Connect(_options.Connection, in clientRandom, _schema.Hash, in _mapHash, nowNs);
+        _connection = Connection.Connect(_options.Connection, in clientRandom, _schema.Hash, in _mapHash, nowNs, token);
     }
 
     /// <summary>Says goodbye; <see cref="TryTakeDatagram"/> still gives the packets that say it.</summary>
     public void Close(CloseCode code, long nowNs) => _connection?.Close(code, nowNs);
+
+    /// <summary>Call when the device changed its network (Wi-Fi to mobile): the next datagram tells the server, which then goes on within a round trip.</summary>
+    /// <remarks>Not needed where only a router renamed us: the server notices by itself.</remarks>
+    public void OnNetworkChanged() => _connection?.TellOfNewPath();
 
     /// <summary>Takes a datagram in, whatever it is.</summary>
     /// <param name="datagram">May be changed.</param>
@@ -179,6 +194,7 @@ public sealed class GameClient<TInput>
     public void Update(long nowNs)
     {
         _nowNs = nowNs;
+        GiveLanes(nowNs);
         _datagramsLeft = DatagramsPerUpdateMax;
         if (_clock is not { IsRunning: true } clock)
             return;
@@ -269,6 +285,7 @@ public sealed class GameClient<TInput>
         int code = _header.IntervalCode;
         int slotTicks = code == Welcome.IntervalCount - 1 ? 0 : _zone.IntervalTicks(code);
         _clock!.OnSnapshot(nowNs, sequence, _header.Tick, _header.DueTime, slotTicks, _connection!.MinRttNs);
+        _lateNs = nowNs + ((long)_zone.IntervalTicks(code) * _zone.TickLengthNs) + Math.Clamp(_clock.JitterNs, 0, LateSlackNsMax);
         if (!_header.HasInput)
             return;
         _inputClock.OnMargin(_header.InputTick, _header.InputMarginTicks);
@@ -284,6 +301,8 @@ public sealed class GameClient<TInput>
                 _inbox.Add(lane, message);
             else if (Joined.TryRead(message, out EntityId avatar))
                 (Avatar, _isJoined) = (avatar, true);
+            else if (Resume.TryRead(message, out ReadOnlySpan<byte> bytes) && ConnectToken.TryRead(bytes, out ConnectToken token))
+                ResumeToken = token;
             else if (!Welcome.TryRead(message, out Welcome welcome) || _clock is not null || !TakeWelcome(in welcome, nowNs))
                 _connection.Close(CloseCode.ProtocolError, nowNs);
         }
@@ -352,15 +371,28 @@ public sealed class GameClient<TInput>
     }
 
     // A change leaves at once, with the tick it belongs to: so one a tick at most. Else every interval, for the acks; lanes when they have something.
+    // Where a snapshot is late the server may have lost sight of us: a router gave us another address, and any packet tells it.
     private bool IsPacketDue(Connection connection)
         => _inputChanged
         || _nowNs >= _nextSendNs
-        || connection.PendingLaneBytes(_nowNs) > 0;
+        || _nowNs >= _lateNs
+        || (_laneBytes >= Connection.LaneBytesMin && connection.PendingLaneBytes(_nowNs) > 0);
+
+    // Inputs are little and always go; messages wait for what the rate leaves.
+    private void GiveLanes(long nowNs)
+    {
+        if (_connection is not { } connection)
+            return;
+        _laneBytes = Math.Min(LaneBytesMax, _laneBytes + (connection.RateBytesPerSecond * Math.Min(nowNs - _laneNs, 1_000_000_000) / 1e9));
+        _laneNs = nowNs;
+        if (connection.PendingLaneBytes(nowNs) > _laneBytes)
+            connection.NoteRateLimited();
+    }
 
     private int WritePacket(Connection connection, Span<byte> datagram)
     {
-        // Room for inputs first: they are what must not wait.
-        connection.BeginPacket(datagram, _nowNs, PacketHeader.DatagramBytesMax - Connection.PacketOverheadBytesMax - InputBytesMax, out int tailOffset);
+        connection.BeginPacket(datagram, _nowNs, _laneBytes >= Connection.LaneBytesMin ? (int)_laneBytes : 0, out int tailOffset);
+        _laneBytes -= Math.Max(0, tailOffset - PacketHeader.ClientHeaderBytes - Connection.BodyHeadBytesMax);
         int tailBytes = _inputTicks > 0 || _resync.HasValue ? WriteTail(datagram.Slice(tailOffset, connection.TailBytesMax)) : 0;
         int bytes = connection.FinishPacket(datagram, tailBytes, _nowNs);
         // By schedule, not from the last packet: so the sending drifts against the server's slots, and some round trips have no wait in them.
@@ -368,6 +400,8 @@ public sealed class GameClient<TInput>
         _nextSendNs = (isOnSchedule ? _nextSendNs : _nowNs) + _options.SendIntervalNs;
         _inputChanged = false;
         _resync = null;
+        if (_nowNs >= _lateNs)
+            _lateNs = long.MaxValue;
         return bytes;
     }
 
