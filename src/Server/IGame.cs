@@ -13,9 +13,9 @@ public interface IGame<TInput>
     /// <summary>Once, before the first tick: spawn what the world starts with, keep <paramref name="zone"/>.</summary>
     void Start(IZone zone);
 
-    /// <summary>A client is ready to play: spawn its avatar.</summary>
+    /// <summary>A client is ready to play: spawn its avatar, or give it back the one it left behind (<see cref="Arrival.Avatar"/>).</summary>
     /// <returns>The avatar: the viewpoint of the client and what its inputs move; <see cref="EntityId.None"/> for one who only watches.</returns>
-    EntityId Joined(PeerId peer);
+    EntityId Joined(PeerId peer, in Arrival arrival);
 
     /// <summary>One tick of the game: move the avatars by their inputs, then whatever else lives. The hot path: loop over columns, allocate nothing.</summary>
     /// <param name="world">The truth; positions, fields and lives may be changed here.</param>
@@ -23,8 +23,15 @@ public interface IGame<TInput>
     /// <param name="tick">The tick that runs.</param>
     void Step(WorldState world, ReadOnlySpan<PeerInput<TInput>> inputs, Tick tick);
 
-    /// <summary>A client that had joined is gone: destroy its avatar, or leave it standing.</summary>
-    void Left(PeerId peer, CloseReason reason);
+    /// <summary>A client that had joined is gone. One that <see cref="Departure.MayReturn"/> was lost: leave its avatar standing, it comes back to it or is
+    /// <see cref="Forgotten"/>. Of any other nothing more is heard: destroy the avatar, or keep it as the game's own.</summary>
+    void Left(PeerId peer, in Departure departure);
+
+    /// <summary>A lost client did not come back in time: the avatar that it left behind is the game's. Not called for one that had none.</summary>
+    /// <param name="avatar">What the client moved when it was lost. The game may have ended it since.</param>
+    void Forgotten(EntityId avatar)
+    {
+    }
 
     /// <summary>A reliable message of a client that has joined; the lane is never <see cref="Lane.Control"/>. The bytes are hostile and gone after the call.</summary>
     void Message(PeerId peer, Lane lane, ReadOnlySpan<byte> message);
@@ -34,6 +41,18 @@ public interface IGame<TInput>
     {
     }
 }
+
+/// <summary>Who comes.</summary>
+/// <param name="ClientId">The player, as the login service names it: the same at every visit.</param>
+/// <param name="Session">This stay: the same when a lost player comes back.</param>
+/// <param name="UserData">What the login service said of the player, 0 to 512 bytes: trusted, it came sealed. Kept as long as the session is.</param>
+/// <param name="Avatar">What the player left behind when it was lost, and what still stands there; <see cref="EntityId.None"/> for a new one.</param>
+public readonly record struct Arrival(ulong ClientId, SessionId Session, ReadOnlyMemory<byte> UserData, EntityId Avatar);
+
+/// <summary>Who goes.</summary>
+/// <param name="Reason">Why its connection ended.</param>
+/// <param name="MayReturn">True when it was lost, not sent away and not leaving: its session and its avatar wait for it.</param>
+public readonly record struct Departure(CloseReason Reason, bool MayReturn);
 
 /// <summary>What one client's avatar does this tick: exactly one a tick, however many inputs came.</summary>
 /// <param name="Peer">The client.</param>
@@ -61,9 +80,12 @@ public interface IZone
     /// <summary>Due time of the zone's first tick on the monotonic clock; 0 before it.</summary>
     long StartNs { get; }
 
-    /// <summary>Sends a reliable ordered message to a client on any lane but control.</summary>
-    /// <returns>False when there is no such client or its queue is full: nothing was sent.</returns>
-    bool Send(PeerId peer, Lane lane, ReadOnlySpan<byte> message);
+    /// <summary>Sends a reliable ordered message to a client on any lane but control. Never blocks; nothing grows without bound.</summary>
+    /// <param name="peer">A client that has joined.</param>
+    /// <param name="lane">Action for what must come at once, chat for text, bulk for what may wait; large bulk messages are packed on the way.</param>
+    /// <param name="message">Copied; up to 256 kB on bulk, 64 kB on the others.</param>
+    /// <returns>Sent; or QueueFull: the client is slow, try again later or leave it; TooLarge: never; Closed: there is no such client (any more).</returns>
+    SendResult Send(PeerId peer, Lane lane, ReadOnlySpan<byte> message);
 
     /// <summary>Gives a joined client another avatar; <see cref="EntityId.None"/> for none. The client is told.</summary>
     /// <returns>False when there is no such client or no such entity.</returns>

@@ -14,7 +14,8 @@ namespace Hectare.Server;
 internal sealed class NetworkGroup<TInput> : IDisposable
     where TInput : struct, IInput<TInput>
 {
-    private const int BatchDatagrams = 128;
+    /// <summary>Datagrams handed to a socket at once.</summary>
+    public const int BatchDatagrams = 128;
 
     // A receiver that blocks costs its sender up to 1 us a wake-up; one that polls does not (docs/performance.md).
     private const long NapNs = 250_000;
@@ -31,6 +32,8 @@ internal sealed class NetworkGroup<TInput> : IDisposable
     private readonly Thread? _thread;
     private readonly bool _hash;
     private OutboundHash _outboundHash;
+    private int _asks;           // handshake packets of this tick
+    private int _responses;
     private int _inboundNext;
     private bool _inboundEnded;
     private Work _work = Work.Send;   // as after a tick: until the first one the thread naps between looks
@@ -46,7 +49,7 @@ internal sealed class NetworkGroup<TInput> : IDisposable
         _hash = hash;
         Index = index;
         Writer = writer;
-        Replies = new DatagramBatch(zone.Options.HandshakesPerTickMax);
+        Replies = new DatagramBatch(2 * zone.Options.Limits.HandshakesPerTickMax);
         if (!ownThread)
             return;
         _queue = new InboundQueue();
@@ -65,7 +68,7 @@ internal sealed class NetworkGroup<TInput> : IDisposable
     /// <summary>Holds the scratch of this group's snapshots.</summary>
     public SnapshotWriter Writer { get; }
 
-    /// <summary>Answers to strangers, filled in the receive phase.</summary>
+    /// <summary>Answers to strangers, filled in the receive phase: room for one to each ask and each response that is counted.</summary>
     public DatagramBatch Replies { get; }
 
     /// <summary>Indices of its peers, ascending. Changed by the tick thread in the receive and inputs phases only.</summary>
@@ -79,6 +82,9 @@ internal sealed class NetworkGroup<TInput> : IDisposable
 
     public int DatagramBytesMax { get; private set; }
 
+    /// <summary>Bytes and packets that its peers would have been sent without the zone's budget, since the start.</summary>
+    public (long Bytes, long Packets) Wanted { get; set; }
+
     /// <summary>Stamps spent sending while packets were written, since the tick thread last took them.</summary>
     public long SendStamps { get; set; }
 
@@ -89,7 +95,18 @@ internal sealed class NetworkGroup<TInput> : IDisposable
     {
         _queue?.Look();
         _inboundEnded = false;
+        // A tick that catches up sends nothing: its answers wait, and so does the share of the next.
+        if (Replies.Count > 0)
+            return;
+        _asks = 0;
+        _responses = 0;
     }
+
+    /// <summary>Tick thread: counts a handshake packet that anyone can make. False when this tick's share is used up.</summary>
+    public bool TryCountAsk() => _asks++ < _zone.Options.Limits.HandshakesPerTickMax;
+
+    /// <summary>Tick thread: the same of answers to challenges.</summary>
+    public bool TryCountResponse() => _responses++ < _zone.Options.Limits.HandshakesPerTickMax;
 
     /// <summary>Tick thread: the next datagram, to be opened in place; it is gone with the next call.</summary>
     public bool TryTake(out PeerAddress from, out Span<byte> datagram)
@@ -183,12 +200,24 @@ internal sealed class NetworkGroup<TInput> : IDisposable
     {
         if (work == Work.Write)
         {
+            TakeReplies();
             _zone.WritePeers(this);
             return;
         }
 
-        Flush(Replies);
         Flush(_outbound);
+    }
+
+    // In the same batches as the players' packets, so that strangers make no burst; before them, so that who is accepted can open its welcome.
+    private void TakeReplies()
+    {
+        for (int i = 0; i < Replies.Count; i++)
+        {
+            Replies.Datagram(i).CopyTo(NextBuffer());
+            Add(Replies.Address[i], Replies.LengthBytes(i));
+        }
+
+        Replies.Clear();
     }
 
     private void Flush(DatagramBatch batch)
@@ -204,7 +233,11 @@ internal sealed class NetworkGroup<TInput> : IDisposable
 
         DatagramsOut += batch.Count;
         if (batch.Count > 0)
+        {
+            _zone.Pacer?.Wait(batch.Count);
             _socket.Send(batch);
+        }
+
         batch.Clear();
     }
 

@@ -22,9 +22,6 @@ internal enum PeerStage : byte
 internal sealed class Peer<TInput>
     where TInput : struct, IInput<TInput>
 {
-    /// <summary>Offences are counted in halves: one is forgiven every second tick.</summary>
-    public const int OffenceWeight = 2;
-
     public Peer(int index, ulong connectionId, Connection connection, PeerAddress address, NetworkGroup<TInput> group, InputRing<TInput> inputs)
     {
         Index = index;
@@ -35,6 +32,16 @@ internal sealed class Peer<TInput>
         Inputs = inputs;
     }
 
+    // Structs that change in place.
+    public OffenceTally Offences;
+    public RateBucket Packets;
+    public RateBucket Messages;
+    public RateBucket MessageBytes;
+    private Tick _packetsTick;
+    private int _packetsInTick;
+    private Tick _failedTick;
+    private int _failedInTick;
+
     public int Index { get; }
 
     public PeerId Id => new(Index);
@@ -43,7 +50,11 @@ internal sealed class Peer<TInput>
 
     public Connection Connection { get; }
 
-    public PeerAddress Address { get; }
+    /// <summary>Where it is: proved by the handshake, or by a path response since.</summary>
+    public PeerAddress Address { get; set; }
+
+    /// <summary>Where it seems to be now; null when it never came from anywhere else.</summary>
+    public PeerPath? Path { get; set; }
 
     public NetworkGroup<TInput> Group { get; }
 
@@ -51,6 +62,30 @@ internal sealed class Peer<TInput>
 
     /// <summary>When the attempt that made it was challenged.</summary>
     public required long ChallengedNs { get; init; }
+
+    /// <summary>When it was let in.</summary>
+    public required long AdmittedNs { get; init; }
+
+    /// <summary>Who it is, by its token.</summary>
+    public required ulong ClientId { get; init; }
+
+    /// <summary>Its stay.</summary>
+    public required SessionId Session { get; init; }
+
+    /// <summary>Its token was one to come back with.</summary>
+    public required bool IsResume { get; init; }
+
+    /// <summary>The token that it came with.</summary>
+    public required Random128 Token { get; init; }
+
+    /// <summary>What its token says to the game; null once the session's row keeps it.</summary>
+    public byte[]? UserData { get; set; }
+
+    /// <summary>Its row of the session table; <see cref="SessionTable.None"/> until it has joined, and for a token without a session.</summary>
+    public int SessionRow { get; set; } = SessionTable.None;
+
+    /// <summary>When it is given the next token to come back with.</summary>
+    public long NextResumeNs { get; set; }
 
     public PeerStage Stage { get; set; }
 
@@ -68,12 +103,37 @@ internal sealed class Peer<TInput>
     /// <summary>Bytes that the lanes may still take: a quarter of the peer's rate, saved up for one full packet.</summary>
     public int LaneBytes { get; set; }
 
-    public int Offences { get; set; }
+    /// <summary>What it may be sent of the zone's budget. A field: it is changed in place.</summary>
+    public ShareAccount Share;
+
+    /// <summary>When what it took of its lanes is looked at next.</summary>
+    public long SlowLookNs { get; set; }
+
+    /// <summary>What it must have taken by then, as <see cref="Connection.ReleasedLaneBytes"/> counts.</summary>
+    public long SlowTarget { get; set; }
 
     /// <summary>When it became <see cref="PeerStage.Leaving"/>.</summary>
     public long LeavingNs { get; set; }
 
-    public long MemoryBytes => ObjectBytes + Connection.LaneMemoryBytes + (View?.MemoryBytes ?? 0) + Inputs.MemoryBytes;
+    /// <summary>The tick in which inputs of it were last found too old: what a link held back comes all at once and is one offence.</summary>
+    public Tick? TooOldTick { get; set; }
+
+    /// <summary>Packets in this tick that named it, came from elsewhere and did not open.</summary>
+    public int FailedOpens(Tick tick) => _failedTick == tick ? _failedInTick : 0;
+
+    /// <summary>One more.</summary>
+    public void CountFailedOpen(Tick tick) => (_failedInTick, _failedTick) = (FailedOpens(tick) + 1, tick);
+
+    /// <summary>Counts a packet that is about to be opened.</summary>
+    /// <returns>False when there were too many in this tick.</returns>
+    public bool TryCountPacket(Tick tick, int max)
+    {
+        if (_packetsTick != tick)
+            (_packetsTick, _packetsInTick) = (tick, 0);
+        return _packetsInTick++ < max;
+    }
+
+    public long MemoryBytes => ObjectBytes + Connection.LaneMemoryBytes + Connection.KeyMemoryBytes + (View?.MemoryBytes ?? 0) + Inputs.MemoryBytes;
 
     // The connection's fixed part: 1 kB of times of sending, tracker, counters, objects of the lanes in use.
     private const int ObjectBytes = 2048;

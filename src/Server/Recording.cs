@@ -178,7 +178,7 @@ public sealed class ZoneRecorder : IDisposable
 /// <summary>How a recording's header is written and read.</summary>
 internal static class RecordingJson
 {
-    public static readonly JsonSerializerOptions Options = new() { PropertyNamingPolicy = JsonNamingPolicy.CamelCase, IgnoreReadOnlyProperties = true };
+    public static readonly JsonSerializerOptions Options = new() { PropertyNamingPolicy = JsonNamingPolicy.CamelCase, IgnoreReadOnlyProperties = true, RespectNullableAnnotations = true };
 }
 
 /// <summary>A random source that writes down what it draws.</summary>

@@ -22,6 +22,9 @@ public sealed partial class Zone<TInput> : IZone, IDisposable
     private readonly ZoneHooks _hooks;
     private readonly ZoneRecorder? _recorder;
     private readonly Peers<TInput> _peers;
+    private readonly SessionTable _sessions;
+    private readonly AddressLimiter _failedOpens;
+    private readonly ZoneRandom _random;
     private readonly Door<TInput> _door;
     private readonly NetworkGroup<TInput>[] _groups;
     private readonly Replicator _replicator;
@@ -30,7 +33,10 @@ public sealed partial class Zone<TInput> : IZone, IDisposable
     private readonly PeerInput<TInput>[] _inputs;
     private readonly TInput[] _message = new TInput[InputRing<TInput>.EveryMax];
     private readonly byte[] _control = new byte[Protocol.Welcome.BytesMax];
+    private readonly BulkPacker _packer = new();
+    private readonly ZoneBudget _budget;
     private readonly byte[] _poll = new byte[PacketHeader.DatagramBytesMax];
+    private int _failedOpensInTick;
     private int _inputCount;
     private long _dueNs;
     private long _nowNs;
@@ -62,18 +68,29 @@ public sealed partial class Zone<TInput> : IZone, IDisposable
         if (_recorder is not null)
             random = new RecordedRandom(random, _recorder);
         _replicator = new Replicator(World, options.Replication with { TickRate = options.TickRate }, options.PlayersMax);
-        _connectionOptions = new ConnectionOptions { TimeoutNs = options.TimeOutMs * 1_000_000L };
+        _connectionOptions = new ConnectionOptions
+        {
+            TimeoutNs = options.TimeOutMs * 1_000_000L,
+            ReceiveMessageBytesMax = options.Limits.MessageBytesMax,
+            RateBytesPerSecondMin = options.RateBytesPerSecondMin,
+            RateBytesPerSecondMax = options.Replication.BytesPerSecond,
+        };
         _connectionOptions.Validate();
-        _peers = new Peers<TInput>(options.PlayersMax, random.Next());
+        _peers = new Peers<TInput>(options.PlayersMax);
+        _sessions = new SessionTable(options.PlayersMax + options.Limits.LostPlayersMax + 1, random.Next());
+        _failedOpens = new AddressLimiter(options.Limits.FailedOpensPerSecond, options.Limits.FailedOpensBurst, random);
+        _random = random;
         _door = new Door<TInput>(this, _peers, random);
         _inputs = new PeerInput<TInput>[options.PlayersMax * (options.ApplyEveryInput ? InputRing<TInput>.EveryMax : 1)];
-        Metrics = new ZoneMetrics(options.Zone);
         Tick = new Tick(options.FirstTick) - 1;
         _amnestyEnd = Tick;
+        _budget = new ZoneBudget(options);
         game.Start(this);
         _groups = new NetworkGroup<TInput>[sockets.Length];
         for (int i = 0; i < sockets.Length; i++)
             _groups[i] = new NetworkGroup<TInput>(this, i, sockets[i], new SnapshotWriter(_replicator), options.Threads > 0, _hooks.HashOutbound || _recorder is not null);
+        // Last: the process keeps a meter until it is disposed, and of what cannot be made nobody disposes.
+        Metrics = new ZoneMetrics(options.Zone);
         BeginWindow();
     }
 
@@ -101,6 +118,12 @@ public sealed partial class Zone<TInput> : IZone, IDisposable
     /// <summary>Clients connected now, those on their way in or out among them.</summary>
     public int PeerCount => _peers.Count;
 
+    /// <summary>Of these, clients that were let in and have not joined yet.</summary>
+    public int PendingCount { get; private set; }
+
+    /// <summary>Players whose connection was lost, and whose session and avatar wait for them.</summary>
+    public int LostCount => _sessions.LostCount;
+
     /// <summary>Ticks run, and datagrams sent with the hash over them (0 unless <see cref="ZoneHooks.HashOutbound"/> or a recorder).</summary>
     public RecordingEnd End
     {
@@ -116,7 +139,15 @@ public sealed partial class Zone<TInput> : IZone, IDisposable
     /// <summary>Who is told what; for tools that compare. Changed by the zone alone.</summary>
     public Replicator Replicator => _replicator;
 
+    /// <summary>The time of day, from the start's and the monotonic clock.</summary>
+    internal ulong UnixSeconds => Options.Access.StartUnixSeconds + (ulong)(Math.Max(0, _nowNs - StartNs) / 1_000_000_000);
+
+    /// <summary>Keeps datagrams apart in real time; null in virtual time, where nothing can be overrun.</summary>
+    internal SendPacer? Pacer { get; set; }
+
     internal IZoneLog? Log => _hooks.Log;
+
+    internal Action<TrafficSecrets>? KeyLog => _hooks.KeyLog;
 
     /// <summary>Runs the next tick. This is the server.</summary>
     /// <param name="dueNs">When the tick was due, monotonic; what lies beyond the tick before's by more than a tick was given up.</param>
@@ -142,10 +173,12 @@ public sealed partial class Zone<TInput> : IZone, IDisposable
     // Who came, what they acked, what they want. Of strangers nothing is kept.
     private void Receive()
     {
+        _failedOpensInTick = 0;
+        _door.Sweep();
         foreach (NetworkGroup<TInput> group in _groups)
         {
             group.Look();
-            int left = Options.ReceiveDatagramsMax;
+            int left = Options.Limits.ReceiveDatagramsMax;
             while (left-- > 0 && group.TryTake(out PeerAddress from, out Span<byte> datagram))
             {
                 _recorder?.Datagram(group.Index, from, datagram);
@@ -162,6 +195,7 @@ public sealed partial class Zone<TInput> : IZone, IDisposable
     private void Inputs()
     {
         _inputCount = 0;
+        ForgetLost();
         for (int i = 0; i < _peers.Limit; i++)
         {
             if (_peers[i] is { } peer)
@@ -195,6 +229,7 @@ public sealed partial class Zone<TInput> : IZone, IDisposable
     // Each group writes its own peers; their order among each other changes no byte.
     private void Write()
     {
+        ShareOut();
         foreach (NetworkGroup<TInput> group in _groups)
             group.BeginWrite();
         long sendStamps = 0;
@@ -207,6 +242,21 @@ public sealed partial class Zone<TInput> : IZone, IDisposable
 
         Metrics.End(Phase.Write);
         Metrics.Move(Phase.Write, Phase.Send, sendStamps);
+    }
+
+    // What was wanted and sent so far says what share of it there is for each peer now.
+    private void ShareOut()
+    {
+        long wantedBytes = 0, wantedPackets = 0, sentBytes = 0, sentPackets = 0;
+        foreach (NetworkGroup<TInput> group in _groups)
+        {
+            wantedBytes += group.Wanted.Bytes;
+            wantedPackets += group.Wanted.Packets;
+            sentBytes += group.BytesOut + (UdpHeaderBytes * group.DatagramsOut);
+            sentPackets += group.DatagramsOut;
+        }
+
+        _budget.Begin(Tick, wantedBytes, wantedPackets, sentBytes, sentPackets);
     }
 
     private void Send()
@@ -231,6 +281,7 @@ public sealed partial class Zone<TInput> : IZone, IDisposable
         _hasTicked = true;
         _dueNs = dueNs;
         _nowNs = nowNs;
+        _packer.BeginRound();
     }
 
     private void EndTick()
@@ -247,6 +298,7 @@ public sealed partial class Zone<TInput> : IZone, IDisposable
         Metrics.BytesOut = bytes;
         Metrics.Updates = updates;
         Metrics.Peers = _peers.Count;
+        Metrics.BudgetShare = _budget.Share;
         _windowPlayerTicks += _peers.Count;
         Metrics.EndTick(_dueNs, _nowNs, Options.TickLengthNs);
     }

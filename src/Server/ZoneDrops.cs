@@ -7,6 +7,8 @@ internal sealed class ZoneDrops
 {
     private readonly long[] _packets = new long[(int)OpenResult.NotAccepted + 1];
     private readonly long[] _inputs = new long[(int)InputVerdict.TooMany + 1];
+    private readonly long[] _offences = new long[OffenceTally.Kinds];
+    private readonly long[] _kicks = new long[(int)CloseCode.Replaced + 1];
 
     /// <summary>No type that a client sends, or too short for one.</summary>
     public long Malformed { get; set; }
@@ -14,8 +16,14 @@ internal sealed class ZoneDrops
     /// <summary>No connection has the id it names.</summary>
     public long UnknownConnection { get; set; }
 
-    /// <summary>A connection has it, at another address.</summary>
+    /// <summary>A connection has it, at another address, and the packet does not open.</summary>
     public long OtherAddress { get; set; }
+
+    /// <summary>The same, not even opened: there were too many of these.</summary>
+    public long FailedOpensOverLimit { get; set; }
+
+    /// <summary>More packets of a client in one tick than are opened.</summary>
+    public long PeerOverTick { get; set; }
 
     /// <summary>Sealed packets whose tail is no input message.</summary>
     public long MalformedInput { get; set; }
@@ -26,10 +34,35 @@ internal sealed class ZoneDrops
     /// <summary>Reliable messages that did not fit into a client's queue.</summary>
     public long QueueFull { get; set; }
 
-    /// <summary>Datagrams that came on another group's socket: not dropped, handed over.</summary>
-    public long HandedOver { get; set; }
+    /// <summary>Reliable messages that were longer than their lane ever takes.</summary>
+    public long TooLarge { get; set; }
 
     public void Count(InputVerdict verdict) => _inputs[(int)verdict]++;
+
+    public void Count(Offence offence) => _offences[(int)offence]++;
+
+    /// <summary>A connection has ended; counted when the zone sent its client away for what it did.</summary>
+    public void CountEnd(in CloseReason reason)
+    {
+        if (reason.Cause == CloseCause.ProtocolError || (reason.Cause == CloseCause.Local && reason.Code is >= CloseCode.TooManyOffences and <= CloseCode.JoinTimeOut))
+            _kicks[(int)reason.Code]++;
+    }
+
+    public Dictionary<string, long> Offences()
+    {
+        var named = new Dictionary<string, long>(StringComparer.Ordinal);
+        for (int kind = 0; kind < _offences.Length; kind++)
+            Put(named, NameOf(((Offence)kind).ToString()), _offences[kind]);
+        return named;
+    }
+
+    public Dictionary<string, long> Kicks()
+    {
+        var named = new Dictionary<string, long>(StringComparer.Ordinal);
+        for (int code = 0; code < _kicks.Length; code++)
+            Put(named, NameOf(((CloseCode)code).ToString()), _kicks[code]);
+        return named;
+    }
 
     /// <summary>Takes over what a connection counted; for one that ends, or into a sum that is thrown away.</summary>
     public void Add(ConnectionCounters counters)
@@ -51,10 +84,15 @@ internal sealed class ZoneDrops
         Put(named, "malformed", Malformed);
         Put(named, "unknownConnection", UnknownConnection);
         Put(named, "otherAddress", OtherAddress);
+        Put(named, "failedOpensOverLimit", FailedOpensOverLimit);
+        Put(named, "peerOverTick", PeerOverTick);
         Put(named, "malformedInput", MalformedInput);
         Put(named, "badControl", BadControl);
         Put(named, "messageQueueFull", QueueFull);
+        Put(named, "messageTooLarge", TooLarge);
     }
+
+    private static string NameOf(string member) => char.ToLowerInvariant(member[0]) + member[1..];
 
     public static void Put(Dictionary<string, long> named, string name, long count)
     {

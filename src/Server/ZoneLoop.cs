@@ -19,6 +19,7 @@ public sealed class ZoneLoop<TInput>(Zone<TInput> zone)
     /// <exception cref="Exception">The zone failed: whatever the game or the zone threw. The log was told.</exception>
     public void Run(CancellationToken stop)
     {
+        zone.Pacer = new SendPacer(zone.Options.DatagramsPerMsMax, NetworkGroup<TInput>.BatchDatagrams, () => Clock.NowNs, Clock.WaitUntil);
         var schedule = new TickScheduler(Clock.NowNs, zone.Options.TickLengthNs, zone.Options.CatchUpTicksMax);
         try
         {

@@ -59,6 +59,7 @@ public sealed class ZoneMetrics : IDisposable
         Observe("hectare.zone.updates", "{update}", "Versions of entities written to clients, copies included.", tag, () => Updates);
         _meter.CreateObservableGauge("hectare.zone.phase_mean", () => PhaseMeans(tag), "us", "Mean time of each phase of a tick since measuring began.");
         _meter.CreateObservableGauge("hectare.zone.tick_p99", () => new Measurement<double>(_tickNs.Percentile(0.99) / 1e6, tag), "ms", "99th percentile of a tick's time since measuring began.");
+        _meter.CreateObservableGauge("hectare.zone.budget_share", () => new Measurement<double>(BudgetShare, tag), "1", "Share of what clients want that the zone's budget lets them have.");
         _meter.CreateObservableGauge("hectare.zone.peers", () => new Measurement<int>(Peers, tag), "{peer}", "Connected clients.");
     }
 
@@ -85,6 +86,21 @@ public sealed class ZoneMetrics : IDisposable
 
     /// <summary>Versions of entities written to clients, copies included.</summary>
     public long Updates { get; internal set; }
+
+    /// <summary>Datagrams that came on the socket of another thread than their client's, and were handed over.</summary>
+    public long DatagramsHandedOver { get; internal set; }
+
+    /// <summary>Times that a client seemed to have moved to another address.</summary>
+    public long PathsSeen { get; internal set; }
+
+    /// <summary>Of these, proved: the client is there now.</summary>
+    public long PathsProved { get; internal set; }
+
+    /// <summary>Of these, given up because nobody answered there.</summary>
+    public long PathsGivenUp { get; internal set; }
+
+    /// <summary>Share of what clients want that the zone's budget lets them have now: 1 when there is enough, or no budget.</summary>
+    public double BudgetShare { get; internal set; } = 1;
 
     /// <summary>Clients connected now.</summary>
     public int Peers { get; internal set; }

@@ -50,23 +50,32 @@ public sealed record ZoneOptions
     /// link broke walks on longer.</summary>
     public int InputRepeatMs { get; init; } = 250;
 
-    /// <summary>Offences (malformed packets, inputs out of window or rate) after which a client is disconnected, 15 a second being forgiven.
-    /// Default 200, 10 to 100,000.</summary>
-    public int OffencesMax { get; init; } = 200;
+    /// <summary>Lowest rate that a client's link may bring it to, UDP payload a second; the highest is <see cref="ReplicationOptions.BytesPerSecond"/>.
+    /// Default 2,000 bytes/s, 500 to 1,000,000; above the highest, the highest counts and the rate is fixed. Higher: clients on poor links are told more,
+    /// and may drown in it.</summary>
+    public int RateBytesPerSecondMin { get; init; } = 2_000;
 
-    /// <summary>Datagrams taken from one socket per tick; the rest waits in the system's buffer. Default 65,536, 64 to 1,048,576. Higher: a flood
-    /// takes more of the tick.</summary>
-    public int ReceiveDatagramsMax { get; init; } = 65_536;
+    /// <summary>Bytes a second that the zone may send, with 28 of IP and UDP a datagram. Default 0: no limit; 1,000 to 2,000,000,000. When clients are to be told more,
+    /// each gets the same share of what it would have been told. Not held below a keep-alive a client and 0.5 s.</summary>
+    public int BytesPerSecondMax { get; init; }
 
-    /// <summary>Handshake packets answered per tick and socket; more are dropped, and clients ask again. Default 256, 8 to 4,096. Each costs two
-    /// hashes and 2 kB.</summary>
-    public int HandshakesPerTickMax { get; init; } = 256;
+    /// <summary>Datagrams a second that the zone may send, shared in the same way. Default 0: no limit; 20 to 10,000,000.</summary>
+    public int PacketsPerSecondMax { get; init; }
+    /// <summary>Most datagrams that leave within any millisecond, of all threads together. Default 1,000, 200 to 1,000,000. Lower: gentler to buffers on the way, and a
+    /// tick of many players takes longer to send.</summary>
+    public int DatagramsPerMsMax { get; init; } = 1_000;
 
     /// <summary>Side of a grid, interest and density cell. Default 16 units, a power of two, 4 to 64. Smaller: interest is finer and costs more crossings.</summary>
     public int CellUnits { get; init; } = 16;
 
     /// <summary>Who is told what; its tick rate is taken from <see cref="TickRate"/>.</summary>
     public ReplicationOptions Replication { get; init; } = new();
+
+    /// <summary>Who may come in. Default: anyone on this machine, nobody else.</summary>
+    public ZoneAccess Access { get; init; } = new();
+
+    /// <summary>What strangers and clients may cost.</summary>
+    public ZoneLimits Limits { get; init; } = new();
 
     /// <summary>Length of a tick, ns.</summary>
     public long TickLengthNs => 1_000_000_000 / TickRate;
@@ -91,12 +100,17 @@ public sealed record ZoneOptions
         OptionException.Check(nameof(InputWindowTicks), InputWindowTicks, 4, 31, "ticks");
         OptionException.Check(nameof(InputBurstTicks), InputBurstTicks, 4, 64, "ticks");
         OptionException.Check(nameof(InputRepeatMs), InputRepeatMs, 0, 2_000, "ms");
-        OptionException.Check(nameof(OffencesMax), OffencesMax, 10, 100_000, "offences");
-        OptionException.Check(nameof(ReceiveDatagramsMax), ReceiveDatagramsMax, 64, 1_048_576, "datagrams");
-        OptionException.Check(nameof(HandshakesPerTickMax), HandshakesPerTickMax, 8, 4_096, "packets");
+        OptionException.Check(nameof(RateBytesPerSecondMin), RateBytesPerSecondMin, 500, 1_000_000, "bytes/s");
+        if (BytesPerSecondMax != 0)
+            OptionException.Check(nameof(BytesPerSecondMax), BytesPerSecondMax, 1_000, 2_000_000_000, "bytes/s");
+        if (PacketsPerSecondMax != 0)
+            OptionException.Check(nameof(PacketsPerSecondMax), PacketsPerSecondMax, 20, 10_000_000, "packets/s");
+        OptionException.Check(nameof(DatagramsPerMsMax), DatagramsPerMsMax, 200, 1_000_000, "datagrams");
         OptionException.Check(nameof(CellUnits), CellUnits, 4, 64, "units");
         if (!System.Numerics.BitOperations.IsPow2(CellUnits))
             throw new OptionException(nameof(CellUnits), $"{CellUnits}", "a power of two, 4 to 64 units");
         Replication.Validate(CellUnits);
+        Access.Validate();
+        Limits.Validate();
     }
 }

@@ -11,14 +11,34 @@ public sealed partial class Zone<TInput>
     // A client that asks nothing of the lanes owes nobody an ack at once; one that sent a message gets it within this time.
     private const long AckDelayNs = 100_000_000;
 
-    /// <summary>Bytes of a lane block beside a snapshot: a quarter of a datagram.</summary>
-    private const int LaneBytesBesideSnapshot = PacketHeader.DatagramBytesMax / 4;
+    // What may come at once, as the time in which its rate gives it.
+    private const long PacketBurstNs = 2_000_000_000;
+    private const long MessageBurstNs = 3_000_000_000;
+    private const long MessageBytesBurstNs = 4_000_000_000;
+
+    // In one tick. A client that moved is opened at the first.
+    private const int FailedOpensOfOneMax = 32;
+
+    // A poor link manages more, and who manages less cannot play.
+    private const int SlowReaderBytesPerSecond = 100;
+
+    /// <summary>Of a packet and the snapshot in it, on the wire: IP, UDP, header, tag, acks, and a snapshot's header as it mostly is.</summary>
+    private const int SnapshotOverheadBytes = UdpHeaderBytes + PacketHeader.ServerHeaderBytes + PacketHeader.TagBytes + 4 + 16;
+
+    /// <summary>Room that a snapshot has at least.</summary>
+    private const int SnapshotBytesLeast = 96;
+
+    /// <summary>Bytes a second that lanes get at least, however little there is: who may take nothing would seem too slow a reader.</summary>
+    private const int LaneBytesLeast = 3 * SlowReaderBytesPerSecond;
+
+    /// <summary>Bytes of a lane block that has a datagram for itself.</summary>
+    private const int LaneBytesFull = PacketHeader.DatagramBytesMax - Connection.PacketOverheadBytesMax;
 
     /// <inheritdoc/>
-    public bool Send(PeerId peer, Lane lane, ReadOnlySpan<byte> message)
+    public SendResult Send(PeerId peer, Lane lane, ReadOnlySpan<byte> message)
     {
         Contract.Assert(lane != Lane.Control);
-        return _peers[peer.Index] is { Stage: PeerStage.Joined } found && TrySend(found, lane, message);
+        return _peers[peer.Index] is { Stage: PeerStage.Joined } found ? TrySend(found, lane, message) : SendResult.Closed;
     }
 
     /// <inheritdoc/>
@@ -50,6 +70,9 @@ public sealed partial class Zone<TInput>
     /// <summary>What a client is told; null when there is none, or it has not joined. Between two ticks, or in an observer.</summary>
     public PeerView? ViewOf(PeerId peer) => _peers[peer.Index]?.View;
 
+    /// <summary>A client, for tests that look into it; null when there is none.</summary>
+    internal Peer<TInput>? PeerOf(PeerId peer) => _peers[peer.Index];
+
     /// <summary>What a client is told in general, as lines of text; null when it has not joined. Between two ticks.</summary>
     public string? Explain(PeerId peer) => ViewOf(peer) is { } view ? Explanation.Of(_replicator, view, Tick) : null;
 
@@ -66,10 +89,16 @@ public sealed partial class Zone<TInput>
             return;
         }
 
+        if (PacketHeader.IsSealed(type))
+        {
+            TakePacket(group, from, datagram);
+            return;
+        }
+
         switch (type)
         {
-            case PacketType.Payload or PacketType.Close:
-                TakePacket(group, from, datagram);
+            case PacketType.TokenAsk:
+                _door.TokenAsk(group, from, datagram, _nowNs);
                 return;
             case PacketType.Request:
                 _door.Request(group, from, datagram, _nowNs);
@@ -97,17 +126,70 @@ public sealed partial class Zone<TInput>
             return;
         }
 
-        // Following an address that nobody has proved would send a player's whole stream to whoever is named.
-        if (peer.Address != from)
+        bool isKnown = IsKnown(peer, from);
+        if (!MayOpen(peer, from, isKnown))
+            return;
+        if (peer.Group != group)
+            Metrics.DatagramsHandedOver++;
+        OpenResult result = peer.Connection.TryOpen(datagram, _nowNs, out OpenedPacket packet);
+        if (result != OpenResult.Opened)
         {
-            _drops.OtherAddress++;
+            TakeUnopened(peer, from, isKnown, result);
             return;
         }
 
-        if (peer.Group != group)
-            _drops.HandedOver++;
-        if (peer.Connection.TryOpen(datagram, _nowNs, out OpenedPacket packet) == OpenResult.Opened)
-            TakeOpened(peer, in packet, datagram);
+        if (peer.Packets.IsEmpty(PacketBurstNs, _nowNs))
+        {
+            Offend(peer, Offence.PacketFlood);
+            return;
+        }
+
+        peer.Packets.Take(1_000_000_000L / Options.Limits.PacketsPerSecond, _nowNs);
+        bool isNewest = !peer.Connection.HasAccepted || packet.Sequence > peer.Connection.NewestAccepted;
+        TakeOpened(peer, in packet, datagram);
+        if (peer.Connection.State == ConnectionState.Connected)
+            NotePath(peer, from, in packet, isNewest, datagram.Length);
+    }
+
+    // Cheap checks before the cipher. A packet that names a connection and comes from its address passes all limits of addresses: else who forges a client's
+    // address could silence it. That many in one tick are more than any link holds back.
+    private bool MayOpen(Peer<TInput> peer, in PeerAddress from, bool isKnown)
+    {
+        if (isKnown)
+        {
+            bool inTick = peer.TryCountPacket(Tick, Options.Limits.PacketsPerTickMax);
+            _drops.PeerOverTick += inTick ? 0 : 1;
+            return inTick;
+        }
+
+        // Of one connection no more than a few: its id may be known to somebody, who must not use up what others need.
+        bool mayOpen = _failedOpensInTick < Options.Limits.FailedOpensPerTickMax && peer.FailedOpens(Tick) < FailedOpensOfOneMax && !_failedOpens.IsOver(from, peer.ConnectionId, _nowNs);
+        _drops.FailedOpensOverLimit += mayOpen ? 0 : 1;
+        return mayOpen;
+    }
+
+    private void TakeUnopened(Peer<TInput> peer, in PeerAddress from, bool isKnown, OpenResult result)
+    {
+        switch (result)
+        {
+            case OpenResult.Malformed:      // the header was sound, so this is the sealed body: nobody else can have made it
+                Offend(peer, Offence.MalformedPacket);
+                break;
+            case OpenResult.AckOfUnsent:
+                Offend(peer, Offence.ForgedAck);
+                break;
+            case OpenResult.LaneFull:
+                Offend(peer, Offence.BeyondWindow);
+                break;
+            case OpenResult.BadSeal when !isKnown:
+                _drops.OtherAddress++;
+                _failedOpensInTick++;
+                peer.CountFailedOpen(Tick);
+                _failedOpens.TryTake(from, peer.ConnectionId, _nowNs);
+                break;
+            default:
+                break;
+        }
     }
 
     private void TakeOpened(Peer<TInput> peer, in OpenedPacket packet, ReadOnlySpan<byte> datagram)
@@ -122,7 +204,7 @@ public sealed partial class Zone<TInput>
         if (!InputMessage.TryRead(ref reader, _message, out InputMessage message))
         {
             _drops.MalformedInput++;
-            Offend(peer);
+            Offend(peer, Offence.MalformedInput);
             return;
         }
 
@@ -134,33 +216,57 @@ public sealed partial class Zone<TInput>
     private void TakeInputs(Peer<TInput> peer, in InputMessage message)
     {
         Tick newest = Tick.WidenNear(message.NewestTick, Tick);
-        bool offends = false;
+        InputVerdict worst = InputVerdict.Accepted;
         for (int i = 0; i < message.Count; i++)
         {
             InputVerdict verdict = peer.Inputs.Add(newest - (message.Count - 1 - i), in _message[i]);
             _drops.Count(verdict);
-            offends |= verdict is InputVerdict.TooEarly or InputVerdict.TooMany or InputVerdict.TooOld;
+            // Every packet repeats ticks; only what it brings anew can be too old by its client's doing.
+            if (verdict is InputVerdict.TooEarly or InputVerdict.TooMany || (verdict == InputVerdict.TooOld && i == message.Count - 1))
+                worst = verdict;
         }
 
-        if (offends && Tick >= _amnestyEnd)
-            Offend(peer);
+        if (worst == InputVerdict.TooOld)
+        {
+            worst = peer.TooOldTick == Tick ? InputVerdict.Accepted : worst;
+            peer.TooOldTick = Tick;
+        }
+
+        if (worst == InputVerdict.Accepted || Tick < _amnestyEnd)
+            return;
+        Offend(peer, worst switch
+        {
+            InputVerdict.TooEarly => Offence.InputTooEarly,
+            InputVerdict.TooOld => Offence.InputTooOld,
+            _ => Offence.InputTooMany,
+        });
     }
 
-    private void Offend(Peer<TInput> peer)
+    private void Offend(Peer<TInput> peer, Offence offence)
     {
-        peer.Offences += Peer<TInput>.OffenceWeight;
-        if (peer.Offences > Options.OffencesMax * Peer<TInput>.OffenceWeight)
-            peer.Connection.Close(CloseCode.ProtocolError, _nowNs);
+        _drops.Count(offence);
+        if (peer.Offences.Add(offence, Options.Limits.OffencesMax, Options.TickRate))
+            peer.Connection.Close(peer.Offences.Reason(), _nowNs);
     }
 
     // ---- come, stay, go ----
 
-    internal void Admit(NetworkGroup<TInput> group, in ConnectRequest request, ulong connectionId)
+    internal void Admit(NetworkGroup<TInput> group, in ConnectRequest request, ReadOnlySpan<byte> userData, ulong connectionId)
     {
         Connection connection = Connection.FromRequest(_connectionOptions, request, connectionId, _nowNs);
         var inputs = new InputRing<TInput>(Options.InputWindowTicks, Options.InputBurstTicks, Options.InputRepeatMs * Options.TickRate / 1000, Options.ApplyEveryInput);
         inputs.Reset(Tick);
-        var peer = new Peer<TInput>(_peers.NextIndex, connectionId, connection, request.From, group, inputs) { ChallengedNs = request.ChallengedNs };
+        var peer = new Peer<TInput>(_peers.NextIndex, connectionId, connection, request.From, group, inputs)
+        {
+            ChallengedNs = request.ChallengedNs,
+            AdmittedNs = _nowNs,
+            ClientId = request.Token.ClientId,
+            Session = request.Token.Session,
+            IsResume = request.Token.IsResume,
+            Token = request.Token.TokenId,
+            UserData = userData.ToArray(),
+        };
+        PendingCount++;
         _peers.Add(peer);
         ReplicationOptions told = _replicator.Options;
         (byte fast, byte interval, byte slow, byte keepAlive) = Replicator.Intervals(told);
@@ -183,10 +289,10 @@ public sealed partial class Zone<TInput>
         TrySend(peer, Lane.Control, _control.AsSpan(0, welcome.Write(_control)));
     }
 
-    /// <summary>Ends a connection without a word: its client is already another.</summary>
-    internal void Replace(Peer<TInput> peer)
+    /// <summary>Ends a connection without a word: its client is already another, which needs its place.</summary>
+    internal void Drop(Peer<TInput> peer)
     {
-        peer.Connection.Close(CloseCode.Left, _nowNs);
+        peer.Connection.Close(CloseCode.Replaced, _nowNs);
         if (peer.Stage != PeerStage.Leaving)
             Leave(peer);
         Remove(peer);
@@ -199,6 +305,8 @@ public sealed partial class Zone<TInput>
             peer.Connection.Poll(_nowNs, _poll);
         if (peer.HasMessages)
             TakeMessages(peer);
+        if (peer.Connection.State == ConnectionState.Connected)
+            LookAfter(peer);
         if (peer.Connection.State == ConnectionState.Closed)
         {
             if (peer.Stage != PeerStage.Leaving)
@@ -208,9 +316,35 @@ public sealed partial class Zone<TInput>
             return;
         }
 
-        if (peer.Offences > 0)
-            peer.Offences--;
+        peer.Offences.Forgive();
         TakeInput(peer);
+    }
+
+    // What is owed to a client or by it with the passing of time.
+    private void LookAfter(Peer<TInput> peer)
+    {
+        if (peer.Path is { IsActive: true } path)
+            GiveUpPath(path);
+        if (peer.Stage == PeerStage.Welcomed && Tick >= _amnestyEnd && _nowNs - peer.AdmittedNs > Options.Limits.JoinTimeOutMs * 1_000_000L)
+            peer.Connection.Close(CloseCode.JoinTimeOut, _nowNs);
+        if (_nowNs >= peer.SlowLookNs)
+            LookForSlowness(peer);
+        if (peer.SessionRow != SessionTable.None && _nowNs >= peer.NextResumeNs)
+            SendResume(peer);
+    }
+
+    // Measured by what it takes, not by what waits: a bad link takes little, who does not read takes nothing.
+    private void LookForSlowness(Peer<TInput> peer)
+    {
+        if (peer.Connection.ReleasedLaneBytes < peer.SlowTarget && Tick >= _amnestyEnd)
+        {
+            peer.Connection.Close(CloseCode.TooSlow, _nowNs);
+            return;
+        }
+
+        int expected = SlowReaderBytesPerSecond * (Options.Limits.SlowReaderMs / 1000);
+        peer.SlowTarget = peer.Connection.ReleasedLaneBytes + Math.Min(expected, peer.Connection.QueuedLaneBytes);
+        peer.SlowLookNs = _nowNs + (Options.Limits.SlowReaderMs * 1_000_000L);
     }
 
     private void TakeInput(Peer<TInput> peer)
@@ -230,16 +364,28 @@ public sealed partial class Zone<TInput>
             _inputs[_inputCount++] = new PeerInput<TInput>(peer.Id, peer.AvatarRow, input, isOwn);
     }
 
+    // A client that says more than the game can want waits: its messages stay in its lanes, and these stop.
     private void TakeMessages(Peer<TInput> peer)
     {
-        peer.HasMessages = false;
-        while (peer.Connection.TryReceive(out Lane lane, out ReadOnlySpan<byte> message))
+        ZoneLimits limits = Options.Limits;
+        while (!peer.Messages.IsEmpty(MessageBurstNs, _nowNs) && !peer.MessageBytes.IsEmpty(MessageBytesBurstNs, _nowNs))
         {
+            if (!peer.Connection.TryReceive(out Lane lane, out ReadOnlySpan<byte> message))
+            {
+                peer.HasMessages = false;
+                return;
+            }
+
+            peer.Messages.Take(1_000_000_000L / limits.MessagesPerSecond, _nowNs);
+            peer.MessageBytes.Take(1_000_000_000L * message.Length / limits.MessageBytesPerSecond, _nowNs);
             if (lane == Lane.Control)
                 TakeControl(peer, message);
             else if (peer.Stage == PeerStage.Joined)
                 _game.Message(peer.Id, lane, message);
         }
+
+        if (peer.Connection.State == ConnectionState.Connected)
+            Offend(peer, Offence.MessageFlood);
     }
 
     private void TakeControl(Peer<TInput> peer, ReadOnlySpan<byte> message)
@@ -247,13 +393,21 @@ public sealed partial class Zone<TInput>
         if (!Ready.TryRead(message) || peer.Stage != PeerStage.Welcomed || peer.Connection.State != ConnectionState.Connected)
         {
             _drops.BadControl++;
-            Offend(peer);
+            Offend(peer, Offence.BadControl);
+            return;
+        }
+
+        if (!MayArrive(peer))
+        {
+            peer.Connection.Close(CloseCode.Kicked, _nowNs);
             return;
         }
 
         peer.Stage = PeerStage.Joined;
+        PendingCount--;
         peer.View = _replicator.AddPeer(peer.Index, Tick);
-        EntityId avatar = _game.Joined(peer.Id);
+        Arrival arrival = Arrive(peer);
+        EntityId avatar = _game.Joined(peer.Id, in arrival);
         TryGiveAvatar(peer, avatar);
         Log?.PeerJoined(Tick, peer.Id, peer.Address, avatar);
     }
@@ -282,16 +436,19 @@ public sealed partial class Zone<TInput>
     private void Leave(Peer<TInput> peer)
     {
         bool joined = peer.Stage == PeerStage.Joined;
+        PendingCount -= peer.Stage == PeerStage.Welcomed ? 1 : 0;
         peer.Stage = PeerStage.Leaving;
         peer.LeavingNs = _nowNs;
         CloseReason reason = peer.Connection.CloseReason;
+        _drops.CountEnd(reason);
         if (joined)
         {
             Disown(peer);
             _replicator.RemovePeer(peer.Index);
             peer.View = null;
             peer.AvatarRow = -1;
-            _game.Left(peer.Id, reason);
+            bool mayReturn = Depart(peer, reason);
+            _game.Left(peer.Id, new Departure(reason, mayReturn));
         }
 
         Log?.PeerLeft(Tick, peer.Id, peer.Address, reason);
@@ -299,15 +456,18 @@ public sealed partial class Zone<TInput>
 
     private void Remove(Peer<TInput> peer)
     {
+        if (!peer.Connection.HasAccepted)
+            _door.Release(peer);
         _drops.Add(peer.Connection.Counters);
         _peers.Remove(peer);
     }
 
-    private bool TrySend(Peer<TInput> peer, Lane lane, ReadOnlySpan<byte> message)
+    private SendResult TrySend(Peer<TInput> peer, Lane lane, ReadOnlySpan<byte> message)
     {
-        bool sent = peer.Connection.TrySend(lane, message) == SendResult.Sent;
-        _drops.QueueFull += sent ? 0 : 1;
-        return sent;
+        SendResult result = peer.Connection.TrySend(lane, message, _packer);
+        _drops.QueueFull += result == SendResult.QueueFull ? 1 : 0;
+        _drops.TooLarge += result == SendResult.TooLarge ? 1 : 0;
+        return result;
     }
 
     // ---- write: on the group's thread, from the frozen world ----
@@ -318,9 +478,14 @@ public sealed partial class Zone<TInput>
         {
             Peer<TInput> peer = _peers[index]!;
             if (peer.Connection.State == ConnectionState.Connected)
+            {
+                WriteChallenge(group, peer);
                 WritePacket(group, peer);
+            }
             else if (peer.Connection.Poll(_nowNs, group.NextBuffer()) is > 0 and int goodbyeBytes)
+            {
                 group.Add(peer.Address, goodbyeBytes);
+            }
         }
     }
 
@@ -328,24 +493,71 @@ public sealed partial class Zone<TInput>
     private void WritePacket(NetworkGroup<TInput> group, Peer<TInput> peer)
     {
         Connection connection = peer.Connection;
-        int laneShare = LaneShare(peer);
+        peer.View?.RateBytesPerSecond = connection.RateBytesPerSecond;
+        int lanePending = connection.PendingLaneBytes(_nowNs, out bool onlyBulk);
+        int laneShare = LaneShare(group, peer, lanePending);
         int rttTicks = (int)((connection.SmoothedRttNs + Options.TickLengthNs - 1) / Options.TickLengthNs);
         bool hasSnapshot = peer.View is { } due && group.Writer.Prepare(due, Tick, rttTicks, connection.LossShare);
-        int lanePending = connection.PendingLaneBytes(_nowNs);
-        bool owesAck = connection.OwesAck && _nowNs - connection.LastSentNs >= AckDelayNs;
-        if (!hasSnapshot && !owesAck && !connection.KeepAliveDue(_nowNs) && (lanePending == 0 || laneShare == 0))
+        if (lanePending > laneShare || peer.View is { IsShortOfBytes: true })
+            connection.NoteRateLimited();
+        bool mustGo = (connection.OwesAck && _nowNs - connection.LastSentNs >= AckDelayNs) || connection.KeepAliveDue(_nowNs);
+        // Bulk goes beside snapshots: packets of its own would overtake theirs, and what was overtaken is refused. Only what no snapshot took goes alone.
+        bool laneDue = lanePending > 0 && laneShare >= (onlyBulk ? LaneBytesFull : 1);
+        if (!hasSnapshot && !mustGo && !laneDue)
+            return;
+        int snapshotBytesMax = Claim(group, peer, hasSnapshot, rttTicks, mustGo || (hasSnapshot && group.Writer.IsPromised));
+        if (snapshotBytesMax == 0)
             return;
 
         Span<byte> datagram = group.NextBuffer();
-        int laneBytesMax = lanePending == 0 ? 0 : hasSnapshot ? Math.Min(laneShare, LaneBytesBesideSnapshot) : laneShare;
+        PeerAddress to = AddressFor(peer, out int bytesMax);
+        int snapshotBytes = hasSnapshot ? Math.Min(group.Writer.PreparedBytes, snapshotBytesMax) : 0;
+        int laneBytesMax = lanePending == 0 ? 0 : Math.Min(laneShare, LaneRoomBeside(snapshotBytes, bytesMax));
         SequenceNumber sequence = connection.BeginPacket(datagram, _nowNs, laneBytesMax, out int tailOffset);
-        int tailBytes = hasSnapshot ? WriteSnapshot(group, peer, sequence, datagram.Slice(tailOffset, connection.TailBytesMax)) : 0;
+        int tailEnd = Math.Min(bytesMax - PacketHeader.TagBytes, tailOffset + snapshotBytesMax);
+        int tailBytes = hasSnapshot ? WriteSnapshot(group, peer, sequence, datagram[tailOffset..tailEnd]) : 0;
         int bytes = connection.FinishPacket(datagram, tailBytes, _nowNs);
-        group.Add(peer.Address, bytes);
-        if (laneBytesMax > 0)
-            peer.LaneBytes -= bytes - tailBytes;
+        group.Add(to, bytes);
+        if (to != peer.Address)
+            peer.Path!.Spend(bytes);
+        int laneBytes = laneBytesMax == 0 ? 0 : Math.Max(0, tailOffset - PacketHeader.ServerHeaderBytes - Connection.BodyHeadBytesMax);
+        peer.LaneBytes -= hasSnapshot || laneBytes == 0 ? laneBytes : bytes;
         peer.View?.Spend(bytes - tailBytes);
+        Pay(group, peer, bytes - laneBytes, lanePending > laneShare ? 0 : laneBytes);
     }
+
+    // Bytes that a snapshot may have of the zone's budget; 0 when the packet that is due has to wait.
+    private int Claim(NetworkGroup<TInput> group, Peer<TInput> peer, bool hasSnapshot, int rttTicks, bool mustGo)
+    {
+        if (peer.View is null)
+            return LaneBytesFull;
+        int freshBytes = hasSnapshot ? group.Writer.FreshBytes : 0;
+        int wantedPackets = peer.Share.Wants(Tick, freshBytes > 0, group.Writer.IntervalTicks, rttTicks);
+        int wantedBytes = freshBytes + (wantedPackets * SnapshotOverheadBytes);
+        group.Wanted = (group.Wanted.Bytes + wantedBytes, group.Wanted.Packets + wantedPackets);
+        if (!_budget.IsShort)
+        {
+            peer.Share.Clear();
+            return LaneBytesFull;
+        }
+
+        int bytes = peer.Share.Claim(_budget, wantedBytes, wantedPackets, SnapshotOverheadBytes + (hasSnapshot ? group.Writer.PreparedBytes : 0), mustGo);
+        return bytes == 0 ? 0 : Math.Clamp(bytes - SnapshotOverheadBytes, SnapshotBytesLeast, LaneBytesFull);
+    }
+
+    // Lanes have a share of their own (LaneShare): only what goes with them of headers and snapshot is paid for here.
+    private void Pay(NetworkGroup<TInput> group, Peer<TInput> peer, int bytes, int freeLaneBytes)
+    {
+        if (peer.View is null)
+            group.Wanted = (group.Wanted.Bytes + bytes + freeLaneBytes + UdpHeaderBytes, group.Wanted.Packets + 1);
+        else if (freeLaneBytes > 0)
+            group.Wanted = (group.Wanted.Bytes + freeLaneBytes, group.Wanted.Packets);
+        if (_budget.IsShort)
+            peer.Share.Pay(bytes + UdpHeaderBytes);
+    }
+
+    // All that the snapshot leaves; never less than a quarter, so that lanes move in a crowd too.
+    private static int LaneRoomBeside(int snapshotBytes, int bytesMax) => Math.Max(bytesMax / 4, bytesMax - Connection.PacketOverheadBytesMax - snapshotBytes);
 
     private int WriteSnapshot(NetworkGroup<TInput> group, Peer<TInput> peer, SequenceNumber sequence, Span<byte> tail)
     {
@@ -357,17 +569,22 @@ public sealed partial class Zone<TInput>
             HasInput = peer.Inputs.HasInput,
             InputTick = peer.Inputs.InputTick,
             InputMarginTicks = peer.Inputs.MarginTicks,
+            MayBeLate = _budget.IsShort,
         };
         return group.Writer.Write(peer.View!, in request, tail);
     }
 
-    // Reliable messages get a quarter of a joined peer's bytes, saved up for one full packet; one that has not joined gets nothing else anyway.
-    private int LaneShare(Peer<TInput> peer)
+    // Reliable messages get a quarter of a joined peer's bytes, saved up for one full packet, and of that the zone's share;
+    // one that has not joined gets nothing else anyway.
+    private int LaneShare(NetworkGroup<TInput> group, Peer<TInput> peer, int pending)
     {
-        const int Full = PacketHeader.DatagramBytesMax - Connection.PacketOverheadBytesMax;
         if (peer.View is not { } view)
-            return Full;
-        peer.LaneBytes = Math.Min(peer.LaneBytes + (view.RateBytesPerSecond / 4 / Options.TickRate), Full);
+            return LaneBytesFull;
+        int earned = view.RateBytesPerSecond / 4 / Options.TickRate;
+        if (pending > peer.LaneBytes)
+            group.Wanted = (group.Wanted.Bytes + earned, group.Wanted.Packets);
+        int given = Math.Max((int)((long)earned * _budget.ByteShare / ZoneBudget.Whole), Math.Min(earned, LaneBytesLeast / Options.TickRate));
+        peer.LaneBytes = Math.Min(peer.LaneBytes + given, LaneBytesFull);
         return peer.LaneBytes >= Connection.LaneBytesMin ? peer.LaneBytes : 0;
     }
 }

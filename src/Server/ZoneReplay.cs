@@ -39,8 +39,10 @@ public sealed class ZoneReplay<TInput> : IDisposable
         // One thread whatever the recording had: peers are independent, so the bytes are the same.
         ZoneOptions options = Header.Options with { Threads = 0 };
         Zone = new Zone<TInput>(options, game.Schema, game.Game, game.Tiles, _random, _sockets, new ZoneHooks { Observer = observer, HashOutbound = true });
-        if (Zone.MapHash.ToString() != Header.MapHash)
-            throw new RecordingException("the recording was made with another map");
+        if (Zone.MapHash.ToString() == Header.MapHash)
+            return;
+        Dispose();
+        throw new RecordingException("the recording was made with another map");
     }
 
     /// <summary>What the recording began with.</summary>

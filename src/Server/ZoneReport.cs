@@ -40,6 +40,21 @@ public sealed class ZoneReport
     /// <summary>Bytes a second to one player, UDP payload + 28 for each datagram.</summary>
     public double BytesPerPlayerPerSecond { get; init; }
 
+    /// <summary>What the zone may send a second, with 28 bytes of IP and UDP a datagram; 0: no limit.</summary>
+    public int BudgetBytesPerSecond { get; init; }
+
+    /// <summary>Datagrams that the zone may send a second; 0: no limit.</summary>
+    public int BudgetPacketsPerSecond { get; init; }
+
+    /// <summary>Share of what clients wanted that the budgets let them have, the smaller of bytes and packets: mean of the window. 1: all.</summary>
+    public double BudgetShareMean { get; init; } = 1;
+
+    /// <summary>The least of the window.</summary>
+    public double BudgetShareLeast { get; init; } = 1;
+
+    /// <summary>Bytes a second that a player's link lets through, as far as is known: the rate in force.</summary>
+    public Spread RateInForce { get; init; } = new();
+
     /// <summary>Largest UDP payload sent since the zone's start.</summary>
     public int DatagramBytesMax { get; init; }
 
@@ -84,6 +99,37 @@ public sealed class ZoneReport
 
     /// <summary>Datagrams and messages dropped since the zone's start, by reason; only those that happened.</summary>
     public IReadOnlyDictionary<string, long> Drops { get; init; } = new Dictionary<string, long>(StringComparer.Ordinal);
+
+    /// <summary>Offences of clients since the zone's start, by kind (<see cref="Offence"/>); only those that happened.</summary>
+    public IReadOnlyDictionary<string, long> Offences { get; init; } = new Dictionary<string, long>(StringComparer.Ordinal);
+
+    /// <summary>Clients sent away since the zone's start for what they did, by close code; only those that happened.</summary>
+    public IReadOnlyDictionary<string, long> Kicks { get; init; } = new Dictionary<string, long>(StringComparer.Ordinal);
+
+    /// <summary>Datagrams since the zone's start that came on the socket of another thread than their client's.</summary>
+    public long HandedOver { get; init; }
+
+    /// <summary>Clients that changed their address, since the zone's start.</summary>
+    public PathFigures Paths { get; init; } = new();
+
+    /// <summary>Clients let in that have not joined yet.</summary>
+    public int Pending { get; init; }
+
+    /// <summary>Lost players whose session and avatar wait for them.</summary>
+    public int Lost { get; init; }
+}
+
+/// <summary>Changes of clients' addresses.</summary>
+public sealed class PathFigures
+{
+    /// <summary>Addresses that a client seemed to have moved to.</summary>
+    public long Seen { get; init; }
+
+    /// <summary>Of these, proved.</summary>
+    public long Proved { get; init; }
+
+    /// <summary>Of these, given up because nobody answered there.</summary>
+    public long GivenUp { get; init; }
 }
 
 /// <summary>Percentiles of a duration, ms, at most 3 % too high.</summary>

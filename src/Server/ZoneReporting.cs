@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Hectare.Replication;
+using Hectare.Transport;
 
 namespace Hectare.Server;
 
@@ -15,6 +16,7 @@ public sealed partial class Zone<TInput>
     public void BeginWindow()
     {
         Metrics.Clear();
+        _budget.BeginWindow();
         _windowPlayerTicks = 0;
         _window = Now();
     }
@@ -31,7 +33,7 @@ public sealed partial class Zone<TInput>
         long updates = written.Updates - before.Updates;
         long snapshots = written.Snapshots - before.Snapshots - (written.KeepAlives - before.KeepAlives);
         double bytes = now.Bytes - _window.Bytes + (UdpHeaderBytes * (double)(now.Datagrams - _window.Datagrams));
-        (Spread known, Spread caps, double peerMemory) = OfPlayers();
+        (Spread known, Spread caps, Spread rates, double peerMemory) = OfPlayers();
         return new ZoneReport
         {
             Seconds = seconds,
@@ -46,6 +48,11 @@ public sealed partial class Zone<TInput>
             SnapshotsPerSecond = snapshots / seconds,
             KeepAlivesPerSecond = (written.KeepAlives - before.KeepAlives) / seconds,
             BytesPerPlayerPerSecond = meanPlayers == 0 ? 0 : bytes / seconds / meanPlayers,
+            BudgetBytesPerSecond = Options.BytesPerSecondMax,
+            BudgetPacketsPerSecond = Options.PacketsPerSecondMax,
+            BudgetShareMean = _budget.Window.Mean,
+            BudgetShareLeast = _budget.Window.Least,
+            RateInForce = rates,
             DatagramBytesMax = _groups.Max(group => group.DatagramBytesMax),
             KnownPerPlayer = known,
             CapInForce = caps,
@@ -61,8 +68,20 @@ public sealed partial class Zone<TInput>
             AllocatedBytesPerTick = Ratio(now.Allocated - _window.Allocated, ticks),
             GcCounts = [.. now.Collections.Zip(_window.Collections, (after, earlier) => after - earlier)],
             Drops = Drops(),
+            Offences = _drops.Offences(),
+            Kicks = _drops.Kicks(),
+            HandedOver = Metrics.DatagramsHandedOver,
+            Paths = new PathFigures { Seen = Metrics.PathsSeen, Proved = Metrics.PathsProved, GivenUp = Metrics.PathsGivenUp },
+            Pending = PendingCount,
+            Lost = LostCount,
         };
     }
+
+    /// <summary>Offences of clients since the start, by kind; only what happened.</summary>
+    public IReadOnlyDictionary<string, long> Offences() => _drops.Offences();
+
+    /// <summary>Clients sent away for what they did, by the reason they were told; only what happened.</summary>
+    public IReadOnlyDictionary<string, long> Kicks() => _drops.Kicks();
 
     /// <summary>Everything dropped since the start, by reason; only what happened.</summary>
     public IReadOnlyDictionary<string, long> Drops()
@@ -81,17 +100,25 @@ public sealed partial class Zone<TInput>
         ZoneDrops.Put(named, "handshakeWrongVersion", _door.Counters.WrongVersion);
         ZoneDrops.Put(named, "handshakeBadCookie", _door.Counters.BadCookie);
         ZoneDrops.Put(named, "handshakeExpiredCookie", _door.Counters.ExpiredCookie);
+        ZoneDrops.Put(named, "handshakeBadMac", _door.Counters.BadMac);
+        ZoneDrops.Put(named, "handshakeNoCipher", _door.Counters.NoCipher);
+        for (TokenResult result = TokenResult.Malformed; result <= TokenResult.WrongEndpoint; result++)
+            ZoneDrops.Put(named, $"token{result}", _door.Counters.BadToken(result));
+        ZoneDrops.Put(named, "tokenReused", _door.TokenReused);
+        ZoneDrops.Put(named, "tokenNotGranted", _door.Counters.NotGranted);
         ZoneDrops.Put(named, "handshakeSuperseded", _door.Superseded);
         ZoneDrops.Put(named, "handshakeOverLimit", _door.OverLimit);
+        ZoneDrops.Put(named, "handshakeOverAddressLimit", _door.OverAddressLimit);
         ZoneDrops.Put(named, "handshakeRefused", _door.Refused);
         ZoneDrops.Put(named, "inboundQueueFull", _groups.Sum(group => group.InboundDropped));
         return named;
     }
 
-    private (Spread Known, Spread Caps, double PeerMemory) OfPlayers()
+    private (Spread Known, Spread Caps, Spread Rates, double PeerMemory) OfPlayers()
     {
         double[] known = new double[_peers.Count];
         double[] caps = new double[_peers.Count];
+        double[] rates = new double[_peers.Count];
         long memory = 0;
         int count = 0;
         for (int i = 0; i < _peers.Limit; i++)
@@ -99,11 +126,12 @@ public sealed partial class Zone<TInput>
             if (_peers[i] is not { View: { } view } peer)
                 continue;
             known[count] = view.KnownCount;
+            rates[count] = view.RateBytesPerSecond;
             caps[count++] = _replicator.Options.InterestCap;
             memory += peer.MemoryBytes;
         }
 
-        return (Spread.Of(known.AsSpan(0, count)), Spread.Of(caps.AsSpan(0, count)), Ratio(memory + _replicator.SubscriptionBytes, count));
+        return (Spread.Of(known.AsSpan(0, count)), Spread.Of(caps.AsSpan(0, count)), Spread.Of(rates.AsSpan(0, count)), Ratio(memory + _replicator.SubscriptionBytes, count));
     }
 
     private Window Now()
