@@ -41,10 +41,11 @@ public sealed class FarmGame : IGame<TopDownInput>
         _rules.Populate(zone.World);
     }
 
-    /// <inheritdoc/>
-    public EntityId Joined(PeerId peer)
+    /// <summary>A new player, or one who was lost and finds its farmer where it stood.</summary>
+    public EntityId Joined(PeerId peer, in Arrival arrival)
     {
-        int row = _rules.Join(_zone!.World, peer.Index, Encoding.UTF8.GetBytes(FormattableString.Invariant($"farmer {peer.Index}")));
+        if (!_zone!.World.TryFind(arrival.Avatar, out int row))
+            row = _rules.Join(_zone.World, peer.Index, Encoding.UTF8.GetBytes(FormattableString.Invariant($"farmer {peer.Index}")));
         _avatarRows[peer.Index] = row;
         return _zone.World.IdOf(row);
     }
@@ -59,8 +60,19 @@ public sealed class FarmGame : IGame<TopDownInput>
         _rules.Step(world, _inputs.AsSpan(0, inputs.Length));
     }
 
+    /// <summary>A lost player's farmer stays standing: it gets no inputs, so it does nothing.</summary>
+    public void Left(PeerId peer, in Departure departure)
+    {
+        if (!departure.MayReturn)
+            _rules.Leave(_zone!.World, _avatarRows[peer.Index]);
+    }
+
     /// <inheritdoc/>
-    public void Left(PeerId peer, CloseReason reason) => _rules.Leave(_zone!.World, _avatarRows[peer.Index]);
+    public void Forgotten(EntityId avatar)
+    {
+        if (_zone!.World.TryFind(avatar, out int row))
+            _rules.Leave(_zone.World, row);
+    }
 
     /// <summary>A wish on the action lane (<see cref="UseMessage"/>) is answered there by one byte, its <see cref="UseResult"/>; the rest is not for farmers.</summary>
     public void Message(PeerId peer, Lane lane, ReadOnlySpan<byte> message)

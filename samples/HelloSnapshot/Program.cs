@@ -56,7 +56,7 @@ internal sealed class Walk(Kind walker) : IGame<TopDownInput>
 
     public void Start(IZone zone) => _zone = zone;
 
-    public EntityId Joined(PeerId peer) => _zone!.World.IdOf(_zone.World.Spawn(walker, 1000 * Units.One, 1000 * Units.One));
+    public EntityId Joined(PeerId peer, in Arrival arrival) => _zone!.World.IdOf(_zone.World.Spawn(walker, 1000 * Units.One, 1000 * Units.One));
 
     public void Step(WorldState world, ReadOnlySpan<PeerInput<TopDownInput>> inputs, Tick tick)
     {
@@ -64,7 +64,7 @@ internal sealed class Walk(Kind walker) : IGame<TopDownInput>
             Simulation.Walk(world, in _movement, input.Row, input.Input);
     }
 
-    public void Left(PeerId peer, CloseReason reason)
+    public void Left(PeerId peer, in Departure departure)
     {
     }
 
