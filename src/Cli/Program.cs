@@ -16,6 +16,7 @@ internal static class Program
             LoadCommand.Create(),
             ReplayCommand.Create(),
             InspectCommand.Create(),
+            TokenCommand.Create(),
         };
         return CommandLine.RunAsync(root, args);
     }

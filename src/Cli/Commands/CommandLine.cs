@@ -30,6 +30,7 @@ internal static class CommandLine
 
         try
         {
+            CipherSwitch.Read();
             return await result.InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = EndTime, EnableDefaultExceptionHandler = false });
         }
         catch (BadInputException bad)

@@ -26,12 +26,13 @@ internal static class DemoCommand
     private static readonly Option<int> Seconds = Options.Whole("--seconds", 30, 1, 3_600, "How long it is measured once everybody is there.");
     private static readonly Option<FarmWorkload> Work = LoadCommand.WorkloadOption();
     private static readonly Option<ulong> Seed = Options.Seed();
+    private static readonly Option<string?> Keys = ServeCommand.KeysOption();
     private static readonly Option<string?> Json = Options.FileToWrite("--json", "Write all figures to this file, as 'hectare load' does.");
 
     /// <summary>The command.</summary>
     public static Command Create()
     {
-        var command = new TeachingCommand("demo", "See it run: a zone and its players on this machine, live figures, a summary.", Teaching) { Players, Seconds, Work, Seed, Json };
+        var command = new TeachingCommand("demo", "See it run: a zone and its players on this machine, live figures, a summary.", Teaching) { Players, Seconds, Work, Seed, Keys, Json };
         command.SetAction(RunAsync);
         return command;
     }
@@ -52,6 +53,7 @@ internal static class DemoCommand
             Seed = parse.GetValue(Seed),
             ServerCpus = [],
             BotCpus = [],
+            Keys = parse.GetValue(Keys),
         };
         var screen = new Screen();
         Screen.WriteLine($"A zone and {settings.Players} players ({settings.Workload.ToString().ToLowerInvariant()}) on this machine, over UDP. Ctrl-C ends it early.");

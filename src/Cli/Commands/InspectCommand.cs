@@ -6,10 +6,12 @@ namespace Hectare.Cli.Commands;
 internal static class InspectCommand
 {
     /// <summary>The command.</summary>
-    public static Command Create() => new("inspect", "Look at the schema, the map, or what a running zone tells a player and why.")
+    public static Command Create() => new("inspect", "Look at the schema, the map, a capture, or what a running zone tells a player and why.")
     {
         InspectSchemaCommand.Create(),
         InspectMapCommand.Create(),
         InspectPeerCommand.Create(),
+        InspectDissectorCommand.Create(),
+        InspectDecryptCommand.Create(),
     };
 }

@@ -16,12 +16,20 @@ internal static class LoadCommand
           processors you name. All bots join, a warm-up passes, then the window is measured. Then motion stops, and 3 s later every decoding
           bot's replica is compared with the zone's truth.
 
+          --hostile adds bad clients beside them, in a third process and on addresses of their own, a share of each behaviour
+          ('hectare bots --help' lists them); --flood adds datagrams of strangers once all have joined. The report keeps them apart:
+          'connected', 'bots' and the comparison are of the honest ones, what the others did and met is under 'hostile' and 'flood', and
+          'server.drops' counts each offence by its reason.
+
         Examples:
           hectare load --players 2000 --workload uniform --seconds 20 --fixed-rate --server-cpus 0 --bot-cpus 1 --json load.json
           hectare load --players 500 --workload storm              the worst case: everyone turns every tick
           hectare load --players 500 --sockets framework           the same bytes without recvmmsg and sendmmsg
+          hectare load --players 500 --hostile 500 --seconds 60    bad clients of every kind beside the honest ones
+          hectare load --players 500 --flood 200000                strangers' datagrams beside them
 
-        Exit code: 0 all is well; 1 a player could not connect, a snapshot could not be decoded, or a replica differs; 2 bad input.
+        Exit code: 0 all is well; 1 a player could not connect, a snapshot could not be decoded, a replica differs, a hostile one was faster
+        than a walker or could not act at all, or an address was sent more bytes than came from it; 2 bad input.
         """;
 
     private static readonly Option<int> Players = Options.Whole("--players", 1_000, 1, 12_000, "Bots to connect.");
@@ -35,8 +43,13 @@ internal static class LoadCommand
     private static readonly Option<ulong> Seed = Options.Seed();
     private static readonly Option<int[]> ServerCpus = Options.Processors("--server-cpus", "Processors of the server, such as 0 or 0-1. Default: any.");
     private static readonly Option<int[]> BotCpus = Options.Processors("--bot-cpus", "Processors of the bots and of this process. Default: any.");
+    private static readonly Option<int> Hostile = Options.Whole("--hostile", 0, 0, 8_000, "Hostile bots beside the honest ones.");
+    private static readonly Option<string[]> HostileBehaviours = BotsCommand.BehavioursOption();
+    private static readonly Option<int[]> HostileCpus = Options.Processors("--hostile-cpus", "Processors of the hostile bots and the flood. Default: those of the bots.");
+    private static readonly Option<int> Flood = Options.Whole("--flood", 0, 0, 2_000_000, "Datagrams a second of strangers.");
     private static readonly Option<int> WarmUp = Options.Whole("--warm-up", 5, 0, 600, "Seconds between the last join and the window.");
     private static readonly Option<string?> Record = Options.FileToWrite("--record", "Record what the zone receives, for 'hectare replay'.");
+    private static readonly Option<string?> Keys = ServeCommand.KeysOption();
     private static readonly Option<string?> Json = Options.FileToWrite("--json", "Write the report to this file.");
 
     /// <summary>The command.</summary>
@@ -44,7 +57,7 @@ internal static class LoadCommand
     {
         var command = new TeachingCommand("load", "Measure a zone under bots: two pinned processes, one JSON report.", Teaching)
         {
-            Players, Work, Seconds, FixedRate, ServerCpus, BotCpus, Sockets, Threads, DecodeSample, Ramp, Seed, WarmUp, Record, Json,
+            Players, Work, Seconds, FixedRate, Hostile, HostileBehaviours, Flood, ServerCpus, BotCpus, HostileCpus, Sockets, Threads, DecodeSample, Ramp, Seed, WarmUp, Record, Keys, Json,
         };
         command.SetAction(RunAsync);
         return command;
@@ -76,7 +89,12 @@ internal static class LoadCommand
             Seed = parse.GetValue(Seed),
             ServerCpus = parse.GetValue(ServerCpus)!,
             BotCpus = parse.GetValue(BotCpus)!,
+            Hostile = parse.GetValue(Hostile),
+            HostileBehaviours = parse.GetValue(HostileBehaviours)!,
+            HostileCpus = parse.GetValue(HostileCpus)!,
+            Flood = parse.GetValue(Flood),
             Record = parse.GetValue(Record),
+            Keys = parse.GetValue(Keys),
         };
         var screen = new Screen();
         LoadReport report = await screen.RunAsync(() => new LoadRun(settings, screen).RunAsync(cancel));
@@ -103,7 +121,19 @@ internal static class LoadCommand
         yield return Text($"bots    cores {bots.CpuCores:0.00}  snapshots Hz p1 {bots.SnapshotHzP1:0.00} p50 {bots.SnapshotHzP50:0.00}  decoding all {bots.FullyDecoded}  errors {bots.DecodeErrors}");
         yield return Text($"drawn   wrong {bots.WrongShare * 100:0.0000} % of {bots.DrawnEntities} at {bots.DrawnTicks} ticks  stale ms p50 {bots.StalenessMs?.P50:0} p99 {bots.StalenessMs?.P99:0}");
         yield return Text($"truth   divergent {bots.Divergent}  entities compared {bots.ComparedEntities}");
+        if (report.Hostile is { } hostile)
+            yield return Text($"hostile cores {hostile.CpuCores:0.00}  connected {hostile.Connected}/{hostile.Bots}  kicked {hostile.Kicked}  fastest {hostile.MaxSpeed:0.000} units/s of {hostile.SpeedsMeasured} seconds walked");
+        if (report.Flood is { } flood)
+            yield return Text($"flood   cores {flood.CpuCores:0.00}  {flood.SentPerSecond:0} datagrams/s from {flood.Addresses} addresses  back {flood.ReceivedDatagrams}, at most {flood.LargestAmplification:0.000} of the bytes sent");
+        if (report.Hostile is not null || report.Flood is not null)
+        {
+            yield return $"dropped {Counts(server.Drops)}";
+            yield return $"offence {Counts(server.Offences)}";
+            yield return $"kicked  {Counts(server.Kicks)}";
+        }
     }
+
+    private static string Counts(IReadOnlyDictionary<string, long> counts) => string.Join("  ", counts.Select(one => Text($"{one.Key} {one.Value}")));
 
     private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
 using System.Net;
+using Hectare.Transport;
 
 namespace Hectare.Cli.Commands;
 
@@ -9,6 +10,9 @@ namespace Hectare.Cli.Commands;
 /// <remarks>The parser's own conversion says "Cannot parse argument" and no range; so every option here reads its text itself.</remarks>
 internal static class Options
 {
+    /// <summary>What <see cref="Endpoints"/> takes.</summary>
+    public const string EndpointsRange = "1 to 4 of address:port, separated by commas, such as 203.0.113.7:40000 or [2001:db8::7]:40000";
+
     /// <summary>A whole number from <paramref name="min"/> to <paramref name="max"/>.</summary>
     public static Option<int> Whole(string name, int otherwise, int min, int max, string what)
         => Make(name, string.Create(CultureInfo.InvariantCulture, $"{what} {min} to {max}."), "N", otherwise,
@@ -21,7 +25,10 @@ internal static class Options
             (string text, out double value) => double.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out value) && value >= min && value <= 1);
 
     /// <summary>A seed: any 64-bit number.</summary>
-    public static Option<ulong> Seed() => Make("--seed", "Seed of world and bots; the same seed plays the same game. 0 to 18446744073709551615.", "N", 1UL,
+    public static Option<ulong> Seed() => Number("--seed", "Seed of world and bots; the same seed plays the same game.", 1);
+
+    /// <summary>A 64-bit number.</summary>
+    public static Option<ulong> Number(string name, string what, ulong otherwise) => Make(name, $"{what} 0 to 18446744073709551615.", "N", otherwise,
         "a whole number from 0 to 18446744073709551615",
         (string text, out ulong value) => ulong.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out value));
 
@@ -34,6 +41,10 @@ internal static class Options
             (string text, out T value) => Enum.TryParse(text, ignoreCase: true, out value) && !char.IsAsciiDigit(text[0]) && !text.Contains(',', StringComparison.Ordinal));
     }
 
+    /// <summary>Some of a list of names, separated by commas; empty when it is not given.</summary>
+    public static Option<string[]> Names(string name, string what, IReadOnlyList<string> known) => Make<string[]>(name, what, "LIST", [], $"different ones of {string.Join(", ", known)}, separated by commas",
+        (string text, out string[] value) => (value = text.ToLowerInvariant().Split(',')).All(known.Contains) && value.Distinct(StringComparer.Ordinal).Count() == value.Length);
+
     /// <summary>A file to be written: refused at once when its folder is missing, not after a run of minutes.</summary>
     public static Option<string?> FileToWrite(string name, string what) => Make<string?>(name, what, "FILE", null, "a file in a folder that exists",
         (string text, out string? value) => (value = text).Length > 0 && !Directory.Exists(text) && Directory.Exists(Path.GetDirectoryName(Path.GetFullPath(text))));
@@ -41,6 +52,13 @@ internal static class Options
     /// <summary>A file to be read.</summary>
     public static Option<string?> FileToRead(string name, string what)
         => Make<string?>(name, what, "FILE", null, "a file that exists", (string text, out string? value) => File.Exists(value = text));
+
+    /// <summary>A file of cluster keys.</summary>
+    public static Option<string?> ClusterKeys(string name, string what) => FileToRead(name, $"{what} Make one with 'hectare token new-key'.");
+
+    /// <summary>Addresses of zones as players reach them, 1 to 4 separated by commas.</summary>
+    public static Option<PeerAddress[]> Endpoints(string name, string what)
+        => Make(name, what, "ADDRESS:PORT", [], EndpointsRange, (string text, out PeerAddress[] value) => TryReadEndpoints(text, out value));
 
     /// <summary>The path of a Unix domain socket; its length is bounded by the system.</summary>
     public static Option<string?> SocketPath(string name, string what) => Make<string?>(name, what, "PATH", null, "a path of at most 100 bytes in a folder that exists",
@@ -96,6 +114,20 @@ internal static class Options
             return value;
         argument.AddError($"{name} {(text.Length > 0 ? text : "''")}: must be {range}");
         return otherwise;
+    }
+
+    private static bool TryReadEndpoints(string text, out PeerAddress[] endpoints)
+    {
+        string[] parts = text.Split(',');
+        endpoints = new PeerAddress[parts.Length];
+        for (int i = 0; i < parts.Length; i++)
+        {
+            // Every address of a machine is none that a player could send to.
+            if (!PeerAddress.TryParse(parts[i], out endpoints[i]) || endpoints[i].Port == 0 || endpoints[i].WithPort(0) == PeerAddress.AnyIPv4(0) || endpoints[i].WithPort(0).IsNone)
+                return false;
+        }
+
+        return parts.Length <= ConnectToken.EndpointsMax;
     }
 
     private static bool TryReadProcessors(string text, int[] known, out int[] processors)

@@ -17,6 +17,9 @@ internal sealed record BotSettings
     /// <summary>Where the zone listens.</summary>
     public required PeerAddress Server { get; init; }
 
+    /// <summary>Gives each bot, by its number, its connect token; null: they ask the zone for one.</summary>
+    public Func<int, ConnectToken>? Tokens { get; init; }
+
     /// <summary>What they do.</summary>
     public required FarmWorkload Workload { get; init; }
 
@@ -142,7 +145,7 @@ internal sealed class BotFleet : IDisposable
         for (; _started < Math.Min(_bots.Length, due + 1); _started++)
         {
             var random = new SeededRandom(SeededRandom.MixSeed(_settings.Seed ^ (ulong)Clock.NowNs, (ulong)_started));
-            _bots[_started].Client.Connect(Clock.NowNs, new Random128(random.NextUInt64(), random.NextUInt64()));
+            _bots[_started].Client.Connect(Clock.NowNs, new Random128(random.NextUInt64(), random.NextUInt64()), _settings.Tokens?.Invoke(_started));
         }
     }
 
@@ -294,6 +297,7 @@ internal sealed class BotFleet : IDisposable
         {
             Seconds = seconds,
             Connected = _bots.Count(bot => bot.IsPlaying),
+            Disconnected = _bots.Count(bot => bot.Client.State == ClientState.Closed),
             CpuCores = now.CoresSince(in _windowStart),
             FullyDecoded = _bots.Count(bot => bot.Decodes),
             SnapshotHzP1 = Histogram.Percentile(hz, 0.01),

@@ -28,6 +28,16 @@ internal sealed class ChildProcess : IAsyncDisposable
     /// <summary>Its exit code, once it has ended.</summary>
     public int ExitCode => _process.ExitCode;
 
+    /// <summary>Memory that it holds in RAM, bytes; 0 once it has ended.</summary>
+    public long WorkingSetBytes
+    {
+        get
+        {
+            _process.Refresh();
+            return _process.HasExited ? 0 : _process.WorkingSet64;
+        }
+    }
+
     /// <summary>Starts <c>hectare ARGUMENTS --child</c> on these processors (empty: on any).</summary>
     public static ChildProcess Start(string name, IEnumerable<string> arguments, int[] processors)
     {

@@ -1,6 +1,8 @@
 using System.Globalization;
 using System.Net;
+using Hectare.Cli.Captures;
 using Hectare.Cli.Commands;
+using Hectare.Cli.Load.Hostile;
 using Hectare.Cli.Terminal;
 
 namespace Hectare.Cli.Load;
@@ -44,11 +46,26 @@ internal sealed record LoadSettings
     /// <summary>Processors of the bots, and of this process, which is a third load beside them; empty: any.</summary>
     public required int[] BotCpus { get; init; }
 
+    /// <summary>Hostile bots; 0: no such process.</summary>
+    public int Hostile { get; init; }
+
+    /// <summary>What they do, a share each; empty: all there is.</summary>
+    public IReadOnlyList<string> HostileBehaviours { get; init; } = [];
+
+    /// <summary>Processors of the hostile bots and of the flood; empty: those of the bots.</summary>
+    public int[] HostileCpus { get; init; } = [];
+
+    /// <summary>Datagrams a second of strangers; 0: no such process.</summary>
+    public int Flood { get; init; }
+
     /// <summary>Where the zone records what comes in; null: nowhere.</summary>
     public string? Record { get; init; }
+
+    /// <summary>Where the zone writes every connection's keys; null: nowhere.</summary>
+    public string? Keys { get; init; }
 }
 
-/// <summary>One measured run: a zone and its bots as two processes, a window after ramp-up and warm-up, then stillness and the final comparison.</summary>
+/// <summary>One measured run: a zone and its bots as two processes (and whoever is hostile as a third and fourth), a window after ramp-up and warm-up, then stillness and the final comparison.</summary>
 internal sealed class LoadRun(LoadSettings settings, Screen screen)
 {
     private static readonly TimeSpan StartPatience = TimeSpan.FromSeconds(60);
@@ -58,14 +75,23 @@ internal sealed class LoadRun(LoadSettings settings, Screen screen)
     private readonly string _folder = CreateFolder();
     private ChildProcess? _server;
     private ChildProcess? _bots;
+    private ChildProcess? _hostile;
+    private ChildProcess? _flood;
     private ServeStatus? _serverStatus;
     private BotsStatus? _botsStatus;
+    private HostileStatus? _hostileStatus;
+    private FloodStatus? _floodStatus;
+    private readonly List<double> _workingSetMB = [];
     private double[] _idleShare = [];
     private string _phase = "starting";
 
     private string ServerDoor => Path.Combine(_folder, "serve");
 
     private string BotsDoor => Path.Combine(_folder, "bots");
+
+    private string HostileDoor => Path.Combine(_folder, "hostile");
+
+    private string FloodDoor => Path.Combine(_folder, "flood");
 
     private string Board => Path.Combine(_folder, "board");
 
@@ -81,35 +107,38 @@ internal sealed class LoadRun(LoadSettings settings, Screen screen)
         }
         finally
         {
-            // The bots first: then the zone still hears them say goodbye.
-            if (_bots is not null)
-                await _bots.DisposeAsync();
-            if (_server is not null)
-                await _server.DisposeAsync();
+            // The zone last: then it still hears them say goodbye.
+            foreach (ChildProcess? child in (ChildProcess?[])[_flood, _hostile, _bots, _server])
+            {
+                if (child is not null)
+                    await child.DisposeAsync();
+            }
+
             Directory.Delete(_folder, recursive: true);
         }
     }
 
     private async Task<LoadReport> RunProcessesAsync(CancellationToken cancel)
     {
-        ServerReport? server = null;
-        BotsReport? bots = null;
         bool began = false;
         try
         {
+            if (settings.Keys is { } keys)
+                await Console.Error.WriteLineAsync($"warning: {KeyLog.WarningOf(keys)}");
             await StartAsync(cancel);
             await ConnectAllAsync(cancel);
+            await StartFloodAsync(cancel);
             await PassAsync("warming up", settings.WarmUpSeconds, cancel);
-            await Task.WhenAll(AskServerAsync("begin"), AskBotsAsync("begin"));
+            await AskAllAsync("begin");
             began = true;
             (long, long)[] before = MachineLoad.Read();
             try
             {
-                await PassAsync("measuring", settings.Seconds, cancel);
+                await PassAsync("measuring", settings.Seconds, cancel, _workingSetMB);
             }
             finally
             {
-                await Task.WhenAll(AskServerAsync("end"), AskBotsAsync("end"));
+                await AskAllAsync("end");
                 _idleShare = MachineLoad.IdleShares(before, MachineLoad.Read());
             }
 
@@ -120,13 +149,10 @@ internal sealed class LoadRun(LoadSettings settings, Screen screen)
             // Ctrl-C: what was measured up to here is reported.
         }
 
+        LoadReport report = Empty;
         if (began)
-        {
-            server = ReportJson.Read<ServerReport>(await AskServerAsync("report"), "the server");
-            bots = ReportJson.Read<BotsReport>(await AskBotsAsync("report"), "the bots");
-        }
-
-        return Merge(server, bots, cancel.IsCancellationRequested);
+            report = await AddFiguresAsync(report);
+        return cancel.IsCancellationRequested ? report : report with { Failures = [.. FailuresOf(report)] };
     }
 
     private async Task StartAsync(CancellationToken cancel)
@@ -136,10 +162,25 @@ internal sealed class LoadRun(LoadSettings settings, Screen screen)
         _server = ChildProcess.Start("server", ServerArguments(), settings.ServerCpus);
         _serverStatus = await WaitForAsync<ServeStatus>(_server, ServerDoor, cancel);
         _bots = ChildProcess.Start("bots", BotsArguments(_serverStatus.Port), settings.BotCpus);
+        if (settings.Hostile > 0)
+            _hostile = ChildProcess.Start("hostile", HostileArguments(_serverStatus.Port), HostileCpus);
         if (settings.BotCpus.Length > 0)
             Libc.TryPinProcess(settings.BotCpus);
         _botsStatus = await WaitForAsync<BotsStatus>(_bots, BotsDoor, cancel);
+        if (_hostile is not null)
+            _hostileStatus = await WaitForAsync<HostileStatus>(_hostile, HostileDoor, cancel);
     }
+
+    // Once all players are there: how they fare in a flood is what is asked, not how they get in.
+    private async Task StartFloodAsync(CancellationToken cancel)
+    {
+        if (settings.Flood == 0)
+            return;
+        _flood = ChildProcess.Start("flood", FloodArguments(_serverStatus!.Port), HostileCpus);
+        _floodStatus = await WaitForAsync<FloodStatus>(_flood, FloodDoor, cancel);
+    }
+
+    private int[] HostileCpus => settings.HostileCpus.Length > 0 ? settings.HostileCpus : settings.BotCpus;
 
     private async Task ConnectAllAsync(CancellationToken cancel)
     {
@@ -154,12 +195,15 @@ internal sealed class LoadRun(LoadSettings settings, Screen screen)
         }
     }
 
-    private async Task PassAsync(string phase, double seconds, CancellationToken cancel)
+    private async Task PassAsync(string phase, double seconds, CancellationToken cancel, List<double>? workingSetMB = null)
     {
         _phase = phase;
-        DateTime end = DateTime.UtcNow + TimeSpan.FromSeconds(seconds);
-        for (TimeSpan rest = end - DateTime.UtcNow; rest > TimeSpan.Zero; rest = end - DateTime.UtcNow)
+        DateTime begin = DateTime.UtcNow, end = begin + TimeSpan.FromSeconds(seconds);
+        for (TimeSpan rest = end - begin; rest > TimeSpan.Zero; rest = end - DateTime.UtcNow)
         {
+            if (workingSetMB is not null && (DateTime.UtcNow - begin).TotalSeconds >= workingSetMB.Count)
+                workingSetMB.Add(Math.Round(_server!.WorkingSetBytes / 1e6, 1));
+
             // Asking costs the processes a little: only when it will be shown, and not at the very end.
             if (rest > StepTime && screen.IsDue(phase))
                 await PollAsync();
@@ -169,7 +213,7 @@ internal sealed class LoadRun(LoadSettings settings, Screen screen)
 
     private async Task CompareAsync(CancellationToken cancel)
     {
-        await Task.WhenAll(AskServerAsync("freeze"), AskBotsAsync("still"));
+        await Task.WhenAll(AskServerAsync("freeze"), AskBotsAsync("still"), AskHostileAsync("quiet"), AskFloodAsync("quiet"));
         await PassAsync("comparing", SettleTime.TotalSeconds, cancel);
         await AskServerAsync($"truth {FinalTruth}");
         await AskBotsAsync($"compare {FinalTruth}");
@@ -179,6 +223,10 @@ internal sealed class LoadRun(LoadSettings settings, Screen screen)
     {
         _serverStatus = ReportJson.Read<ServeStatus>(await AskServerAsync("status"), "the server");
         _botsStatus = ReportJson.Read<BotsStatus>(await AskBotsAsync("status"), "the bots");
+        if (_hostile is not null)
+            _hostileStatus = ReportJson.Read<HostileStatus>(await AskHostileAsync("status"), "the hostile ones");
+        if (_flood is not null)
+            _floodStatus = ReportJson.Read<FloodStatus>(await AskFloodAsync("status"), "the flood");
         screen.Show(new Progress(_phase, settings.Players)
         {
             Connected = _botsStatus.Connected,
@@ -191,12 +239,26 @@ internal sealed class LoadRun(LoadSettings settings, Screen screen)
             StalenessMsP99 = _botsStatus.StalenessMsP99,
             ServerCores = _serverStatus.CpuCores,
             BotCores = _botsStatus.CpuCores,
+            Hostile = settings.Hostile,
+            HostileConnected = _hostileStatus?.Connected ?? 0,
+            HostileKicked = _hostileStatus?.Kicked ?? 0,
+            HostileMaxSpeed = _hostileStatus?.MaxSpeed,
+            HostileCores = _hostileStatus?.CpuCores,
+            FloodPerSecond = _floodStatus?.SentPerSecond,
         });
     }
 
     private Task<string> AskServerAsync(string line) => AskAsync(_server!, ServerDoor, line);
 
     private Task<string> AskBotsAsync(string line) => AskAsync(_bots!, BotsDoor, line);
+
+    private Task<string> AskHostileAsync(string line) => _hostile is null ? Nobody : AskAsync(_hostile, HostileDoor, line);
+
+    private Task<string> AskFloodAsync(string line) => _flood is null ? Nobody : AskAsync(_flood, FloodDoor, line);
+
+    private static Task<string> Nobody => Task.FromResult("");
+
+    private Task<string[]> AskAllAsync(string line) => Task.WhenAll(AskServerAsync(line), AskBotsAsync(line), AskHostileAsync(line), AskFloodAsync(line));
 
     // By design not cancelled by Ctrl-C: the answers are what the report is made of. The socket has a patience of its own.
     private static async Task<string> AskAsync(ChildProcess child, string door, string line)
@@ -232,7 +294,8 @@ internal sealed class LoadRun(LoadSettings settings, Screen screen)
     private IEnumerable<string> ServerArguments()
     {
         yield return "serve";
-        foreach (string argument in Pairs(("--port", 0), ("--players-max", settings.Players), ("--threads", settings.Threads), ("--control", ServerDoor), ("--truth", Board)))
+        yield return "--open";
+        foreach (string argument in Pairs(("--port", 0), ("--players-max", PlayersMax), ("--threads", settings.Threads), ("--control", ServerDoor), ("--truth", Board)))
             yield return argument;
         foreach (string argument in CommonArguments())
             yield return argument;
@@ -240,10 +303,13 @@ internal sealed class LoadRun(LoadSettings settings, Screen screen)
         yield return settings.Sockets.ToString();
         if (settings.FixedRate)
             yield return "--fixed-rate";
-        if (settings.Record is not { } record)
-            yield break;
-        yield return "--record";
-        yield return Path.GetFullPath(record);
+        foreach ((string option, string? path) in ((string, string?)[])[("--record", settings.Record), ("--keys", settings.Keys)])
+        {
+            if (path is null)
+                continue;
+            yield return option;
+            yield return Path.GetFullPath(path);
+        }
     }
 
     private IEnumerable<string> BotsArguments(int port)
@@ -259,28 +325,71 @@ internal sealed class LoadRun(LoadSettings settings, Screen screen)
             yield return argument;
     }
 
+    // Hostile ones that were sent away hold their places a little longer, and take a second one where they try their token twice.
+    private int PlayersMax => Math.Min(16_384, settings.Players + (2 * settings.Hostile));
+
+    private IEnumerable<string> HostileArguments(int port) =>
+    [
+        "bots", "--behaviour", nameof(BotSide.Hostile), .. settings.HostileBehaviours.Count > 0 ? (string[])["--behaviours", string.Join(',', settings.HostileBehaviours)] : [],
+        .. Pairs(("--server", new IPEndPoint(IPAddress.Loopback, port)), ("--players", settings.Hostile), ("--ramp", settings.PlayersPerSecond), ("--control", HostileDoor), ("--truth", Board)),
+        .. CommonArguments(),
+    ];
+
+    private IEnumerable<string> FloodArguments(int port) =>
+    [
+        "bots", "--behaviour", nameof(BotSide.Flood),
+        .. Pairs(("--server", new IPEndPoint(IPAddress.Loopback, port)), ("--rate", settings.Flood), ("--seed", settings.Seed), ("--control", FloodDoor)),
+    ];
+
     private IEnumerable<string> CommonArguments() => Pairs(("--workload", settings.Workload), ("--seed", settings.Seed));
 
     private static IEnumerable<string> Pairs(params (string Name, object Value)[] options)
         => options.SelectMany(option => new[] { option.Name, Convert.ToString(option.Value, CultureInfo.InvariantCulture)! });
 
-    private LoadReport Merge(ServerReport? server, BotsReport? bots, bool interrupted)
+    private LoadReport Empty => new()
     {
-        var report = new LoadReport
+        Workload = settings.Workload.ToString().ToLowerInvariant(),
+        Players = settings.Players,
+        Connected = _botsStatus?.Connected ?? 0,
+        Seconds = 0,
+        TickRate = HostedFarm.TickRate,
+        FixedRate = settings.FixedRate,
+        Seed = settings.Seed,
+        World = new Farm.FarmConstants(new HostedFarm { Seed = settings.Seed, Workload = settings.Workload }.Options),
+        Server = null,
+        Bots = null,
+        Machine = new MachineReport
         {
-            Workload = settings.Workload.ToString().ToLowerInvariant(),
-            Players = settings.Players,
-            Connected = bots?.Connected ?? _botsStatus?.Connected ?? 0,
-            Seconds = server?.Seconds ?? 0,
-            TickRate = HostedFarm.TickRate,
-            FixedRate = settings.FixedRate,
-            Seed = settings.Seed,
-            World = new Farm.FarmConstants(new HostedFarm { Seed = settings.Seed, Workload = settings.Workload }.Options),
-            Server = server,
+            Processors = Environment.ProcessorCount,
+            ServerCpus = settings.ServerCpus,
+            BotCpus = settings.BotCpus,
+            HostileCpus = settings.HostileCpus,
+            IdleShare = _idleShare,
+        },
+    };
+
+    private async Task<LoadReport> AddFiguresAsync(LoadReport report)
+    {
+        ServerReport server = ReportJson.Read<ServerReport>(await AskServerAsync("report"), "the server");
+        BotsReport bots = ReportJson.Read<BotsReport>(await AskBotsAsync("report"), "the bots");
+        return report with
+        {
+            Connected = bots.Connected,
+            Seconds = server.Seconds,
+            Server = server with { WorkingSetSamplesMB = _workingSetMB, WorkingSetGrowth = GrowthOf(_workingSetMB) },
             Bots = bots,
-            Machine = new MachineReport { Processors = Environment.ProcessorCount, ServerCpus = settings.ServerCpus, BotCpus = settings.BotCpus, IdleShare = _idleShare },
+            Hostile = _hostile is null ? null : ReportJson.Read<HostileReport>(await AskHostileAsync("report"), "the hostile ones"),
+            Flood = _flood is null ? null : ReportJson.Read<FloodReport>(await AskFloodAsync("report"), "the flood"),
         };
-        return interrupted ? report : report with { Failures = [.. FailuresOf(report)] };
+    }
+
+    private static double? GrowthOf(List<double> workingSetMB)
+    {
+        const int Seconds = 30;
+        if (workingSetMB.Count < Seconds)
+            return null;
+        List<double> last = workingSetMB[^Seconds..];
+        return (last.Max() / last.Min()) - 1;
     }
 
     private static IEnumerable<string> FailuresOf(LoadReport report)
@@ -295,6 +404,10 @@ internal sealed class LoadRun(LoadSettings settings, Screen screen)
             yield return $"{bots.Divergent} of {bots.FullyDecoded} replicas are not the zone's truth{FirstOf(bots.Differences)}";
         else if (bots.FullyDecoded > 0 && bots.ComparedEntitiesMin == 0)
             yield return "a replica is empty: nothing was compared";
+        foreach (string failure in report.Hostile is { } hostile ? HostileFailures.Of(hostile, report.Server!, report.World) : [])
+            yield return failure;
+        foreach (string failure in report.Flood is { } flood ? HostileFailures.Of(flood) : [])
+            yield return failure;
     }
 
     private static string FirstOf(IReadOnlyList<Difference> differences) => differences is [var first, ..]

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Hectare.Cli.Load.Hostile;
 using Hectare.Farm;
 using Hectare.Server;
 
@@ -38,6 +39,12 @@ internal sealed record LoadReport
     /// <summary>The bots' process.</summary>
     public required BotsReport? Bots { get; init; }
 
+    /// <summary>The hostile bots' process; null: there was none.</summary>
+    public HostileReport? Hostile { get; init; }
+
+    /// <summary>The flood's process; null: there was none.</summary>
+    public FloodReport? Flood { get; init; }
+
     /// <summary>The machine during the window.</summary>
     public required MachineReport Machine { get; init; }
 
@@ -56,6 +63,9 @@ internal sealed record MachineReport
 
     /// <summary>Processors of the bots and of this process; empty: any.</summary>
     public required int[] BotCpus { get; init; }
+
+    /// <summary>Processors of the hostile bots and the flood; empty: those of the bots.</summary>
+    public required int[] HostileCpus { get; init; }
 
     /// <summary>Idle share of each processor over the window.</summary>
     public required double[] IdleShare { get; init; }
@@ -139,11 +149,26 @@ internal sealed record ServerReport
     /// <summary>Working set at the window's end.</summary>
     public required double WorkingSetMB { get; init; }
 
+    /// <summary>Working set of the process at each second of the window, as the one that started it saw it; empty when nobody looked.</summary>
+    public IReadOnlyList<double> WorkingSetSamplesMB { get; init; } = [];
+
+    /// <summary>Largest over smallest working set of the window's last 30 s, less 1. Null: the window was shorter than that.</summary>
+    public double? WorkingSetGrowth { get; init; }
+
+    /// <summary>Exceptions thrown in the process in the window, caught ones too.</summary>
+    public required long Exceptions { get; init; }
+
     /// <summary>Datagrams and messages dropped since the start, by reason.</summary>
     public required IReadOnlyDictionary<string, long> Drops { get; init; }
 
+    /// <summary>Offences of clients since the start, by kind.</summary>
+    public required IReadOnlyDictionary<string, long> Offences { get; init; }
+
+    /// <summary>Clients sent away for what they did since the start, by the reason they were told.</summary>
+    public required IReadOnlyDictionary<string, long> Kicks { get; init; }
+
     /// <summary>The zone's own report with what only its process knows.</summary>
-    public static ServerReport From(ZoneReport zone, double cpuCores) => new()
+    public static ServerReport From(ZoneReport zone, double cpuCores, long exceptions) => new()
     {
         Seconds = zone.Seconds,
         CpuCores = cpuCores,
@@ -170,7 +195,10 @@ internal sealed record ServerReport
         AllocatedBytesPerTick = zone.AllocatedBytesPerTick,
         GcCounts = zone.GcCounts,
         WorkingSetMB = Environment.WorkingSet / 1e6,
+        Exceptions = exceptions,
         Drops = zone.Drops,
+        Offences = zone.Offences,
+        Kicks = zone.Kicks,
     };
 }
 
@@ -182,6 +210,9 @@ internal sealed record BotsReport
 
     /// <summary>Bots connected at the end of the window.</summary>
     public required int Connected { get; init; }
+
+    /// <summary>Bots whose connection is over: lost or refused.</summary>
+    public required int Disconnected { get; init; }
 
     /// <summary>(utime + stime) of the process over the window / window, all threads.</summary>
     public required double CpuCores { get; init; }
@@ -251,8 +282,13 @@ internal sealed record BotsStatus(int Connected, int Refused, string RefusedReas
 [JsonSerializable(typeof(BotsReport))]
 [JsonSerializable(typeof(ServeStatus))]
 [JsonSerializable(typeof(BotsStatus))]
+[JsonSerializable(typeof(HostileReport))]
+[JsonSerializable(typeof(HostileStatus))]
+[JsonSerializable(typeof(FloodReport))]
+[JsonSerializable(typeof(FloodStatus))]
 [JsonSerializable(typeof(HostedFarm))]
 [JsonSerializable(typeof(Commands.FieldFigures[]))]
+[JsonSerializable(typeof(Commands.MintedToken))]
 internal sealed partial class ReportJson : JsonSerializerContext
 {
     /// <summary>The same on one line.</summary>

@@ -32,11 +32,20 @@ internal sealed record ServeSettings
     /// <summary>A snapshot every interval even with nothing to tell.</summary>
     public required bool FixedRate { get; init; }
 
+    /// <summary>File of cluster keys; null: tokens go to anyone on this machine, and to nobody else.</summary>
+    public string? ClusterKeys { get; init; }
+
+    /// <summary>The zone's addresses as tokens name them; none: a token for any zone is taken.</summary>
+    public PeerAddress[] Endpoints { get; init; } = [];
+
     /// <summary>Map file; null: generated from the seed.</summary>
     public string? Map { get; init; }
 
     /// <summary>Where to record; null: nowhere.</summary>
     public string? Record { get; init; }
+
+    /// <summary>Where every connection's keys are written; null: nowhere.</summary>
+    public string? Keys { get; init; }
 
     /// <summary>Where the control socket is; null: there is none.</summary>
     public string? Control { get; init; }
@@ -50,6 +59,13 @@ internal sealed record ServeSettings
         PlayersMax = PlayersMax,
         Threads = Threads,
         TickRate = HostedFarm.TickRate,
+        Access = new ZoneAccess
+        {
+            Open = ClusterKeys is null,
+            Keys = ClusterKeys is null ? null : Commands.ClusterKeyFile.Read("--cluster-keys", ClusterKeys).ToText(),
+            Endpoints = [.. Endpoints.Select(endpoint => endpoint.ToString())],
+            StartUnixSeconds = (ulong)DateTimeOffset.UtcNow.ToUnixTimeSeconds(),
+        },
         Replication = new ReplicationOptions { FixedRate = FixedRate },
     };
 }

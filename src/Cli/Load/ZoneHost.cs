@@ -1,5 +1,7 @@
 using System.Globalization;
+using System.Runtime.ExceptionServices;
 using System.Text.Json;
+using Hectare.Cli.Captures;
 using Hectare.Farm;
 using Hectare.Protocol;
 using Hectare.Replication;
@@ -16,6 +18,7 @@ internal sealed class ZoneHost : IDisposable
     private readonly UdpSocket[] _sockets;
     private readonly Zone<TopDownInput> _zone;
     private readonly ZoneRecorder? _recorder;
+    private readonly KeyLog? _keys;
     private readonly TruthBoard? _board;
     private readonly ControlSocket? _control;
     private readonly ZoneLoop<TopDownInput> _loop;
@@ -23,6 +26,8 @@ internal sealed class ZoneHost : IDisposable
     private readonly TaskCompletionSource _told = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private ProcessFigures _windowStart = ProcessFigures.Read();
     private ServerReport? _report;
+    private long _exceptions;
+    private long _windowExceptions;
     private RecentFigures _recent;
 
     /// <summary>Opens everything; the zone stands at its first tick.</summary>
@@ -30,15 +35,17 @@ internal sealed class ZoneHost : IDisposable
     public ZoneHost(ServeSettings settings)
     {
         _settings = settings;
+        AppDomain.CurrentDomain.FirstChanceException += CountException;
         var farm = new HostedFarm { Seed = settings.Seed, Workload = settings.Workload, Map = settings.Map is null ? null : Path.GetFullPath(settings.Map) };
         TileMap map = farm.LoadMap();
         _sockets = OpenSockets(settings);
         _recorder = settings.Record is null ? null : ZoneRecorder.Create(settings.Record, farm.ToText());
+        _keys = settings.Keys is null ? null : new KeyLog(settings.Keys);
         _board = settings.Truth is null ? null : TruthBoard.Create(settings.Truth, settings.ZoneOptions.EntitiesMax, settings.Seed);
         ZoneWatch? watch = _board is null ? null : new ZoneWatch(_board);
         var game = new FarmGame(farm.Options);
         _zone = new Zone<TopDownInput>(settings.ZoneOptions, game.Schema.Schema, game, map, ZoneRandom.System(), _sockets,
-            new ZoneHooks { Observer = watch, Log = new ConsoleLog(), Recorder = _recorder });
+            new ZoneHooks { Observer = watch, Log = new ConsoleLog(), Recorder = _recorder, KeyLog = _keys is null ? null : _keys.Write });
         watch?.History = _zone.Replicator.History;
         _loop = new ZoneLoop<TopDownInput>(_zone);
         _recent = RecentFigures.Read(_zone);
@@ -56,8 +63,16 @@ internal sealed class ZoneHost : IDisposable
             int asked = new UdpSocketOptions().ReceiveBufferBytes;
             if (_sockets[0].GrantedReceiveBufferBytes < asked)
                 yield return $"the receive buffer is {_sockets[0].GrantedReceiveBufferBytes >> 10} kB, {asked >> 10} kB were asked for: raise it with 'sysctl -w net.core.rmem_max={asked}'";
+            if (CipherSwitch.Warning is { } cipher)
+                yield return cipher;
+            if (_settings.ClusterKeys is null)
+                yield return "open: anyone on this machine gets a connect token, nobody else can come in; for a public server use --cluster-keys";
+            else if (Commands.ClusterKeyFile.WarningOf(_settings.ClusterKeys) is { } warning)
+                yield return warning;
             if (_settings.Record is { } record)
-                yield return $"{record} will hold everything that players send and every random value of the zone: its owner alone may read it";
+                yield return $"{record} will hold the zone's keys and everything that players send: its owner alone may read it; give it to nobody";
+            if (_settings.Keys is { } keys)
+                yield return KeyLog.WarningOf(keys);
         }
     }
 
@@ -87,14 +102,19 @@ internal sealed class ZoneHost : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
+        AppDomain.CurrentDomain.FirstChanceException -= CountException;
         _control?.Dispose();
         _zone.Dispose();
         _recorder?.Dispose();
+        _keys?.Dispose();
         foreach (UdpSocket socket in _sockets)
             socket.Dispose();
         _board?.Dispose();
         _stop.Dispose();
     }
+
+    // Whatever a stranger sends, nothing may throw: a caught exception costs as much as thousands of packets.
+    private void CountException(object? sender, FirstChanceExceptionEventArgs thrown) => Interlocked.Increment(ref _exceptions);
 
     private void RunTicks(TaskCompletionSource ended)
     {
@@ -154,13 +174,14 @@ internal sealed class ZoneHost : IDisposable
     {
         _report = null;
         _zone.BeginWindow();
+        _windowExceptions = Interlocked.Read(ref _exceptions);
         _windowStart = ProcessFigures.Read();
     }
 
     private ServerReport EndWindow()
     {
         var end = ProcessFigures.Read();
-        return ServerReport.From(_zone.Report(), end.CoresSince(in _windowStart));
+        return ServerReport.From(_zone.Report(), end.CoresSince(in _windowStart), Interlocked.Read(ref _exceptions) - _windowExceptions);
     }
 
     private List<PeerView> Views()

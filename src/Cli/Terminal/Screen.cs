@@ -93,6 +93,16 @@ internal sealed class Screen
         yield return ("stale ms p99", Format(progress.StalenessMsP99, "0"));
         yield return ("cores server", Format(progress.ServerCores, "0.00"));
         yield return ("cores bots", Format(progress.BotCores, "0.00"));
+        if (progress.Hostile > 0)
+        {
+            yield return ("hostile connected", Format($"{progress.HostileConnected}/{progress.Hostile}"));
+            yield return ("hostile kicked", Format($"{progress.HostileKicked}"));
+            yield return ("hostile fastest", Format(progress.HostileMaxSpeed, "0.00"));
+            yield return ("cores hostile", Format(progress.HostileCores, "0.00"));
+        }
+
+        if (progress.FloodPerSecond is { } flood)
+            yield return ("flood/s", Format(flood, "0"));
     }
 
     private static string Format(FormattableString text) => FormattableString.Invariant(text);
@@ -132,4 +142,22 @@ internal sealed record Progress(string Phase, int Players)
 
     /// <summary>Cores that the bots use.</summary>
     public double? BotCores { get; init; }
+
+    /// <summary>Hostile bots; 0: no word of them.</summary>
+    public int Hostile { get; init; }
+
+    /// <summary>Of these, connected.</summary>
+    public int HostileConnected { get; init; }
+
+    /// <summary>Times that one was sent away.</summary>
+    public long HostileKicked { get; init; }
+
+    /// <summary>Speed of the fastest avatar of one, units a second.</summary>
+    public double? HostileMaxSpeed { get; init; }
+
+    /// <summary>Cores that they use.</summary>
+    public double? HostileCores { get; init; }
+
+    /// <summary>Datagrams a second of strangers.</summary>
+    public double? FloodPerSecond { get; init; }
 }
