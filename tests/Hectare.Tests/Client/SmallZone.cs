@@ -1,6 +1,7 @@
 using Hectare.Client;
 using Hectare.Protocol;
 using Hectare.Replication;
+using Hectare.Tests.Transport;
 using Hectare.Transport;
 using Hectare.World;
 
@@ -14,7 +15,7 @@ internal sealed class SmallZone
     private static readonly PeerAddress Address = PeerAddress.Loopback(4000);
 
     private readonly Random _random;
-    private readonly HandshakeServer _handshake = new(new byte[32]);
+    private readonly HandshakeServer _handshake = TestTokens.Server();
     private readonly PriorityQueue<(bool ToServer, byte[] Datagram), (long At, long Order)> _underWay = new();
     private readonly SnapshotWriter _writer;
     private readonly TopDownInput[] _inputs = new TopDownInput[InputMessage.InputsMax];
@@ -34,7 +35,7 @@ internal sealed class SmallZone
         Replicator = new Replicator(World, new ReplicationOptions(), 4);
         _writer = new SnapshotWriter(Replicator);
         Client = new GameClient<TopDownInput>(options ?? new ClientOptions(), clientSchema ?? schema);
-        Client.Connect(0, new Random128(1, 2));
+        Client.Connect(0, new Random128(1, 2), TestTokens.Mint());
     }
 
     public Schema Schema { get; }
@@ -192,7 +193,7 @@ internal sealed class SmallZone
             int bytes = _handshake.HandleRequest(datagram, Address, NowNs, new Random128(3, 4), _datagram);
             Post(toServer: false, _datagram.AsSpan(0, bytes));
         }
-        else if (type == PacketType.Response && _handshake.TryVerifyResponse(datagram, Address, NowNs, out ConnectRequest request))
+        else if (type == PacketType.Response && _handshake.TryVerifyResponse(datagram, Address, NowNs, 0, _datagram, out _, out ConnectRequest request))
         {
             _connection ??= Hectare.Transport.Connection.FromRequest(ConnectionOptions.Default, in request, 99, NowNs);
             Post(toServer: false, _datagram.AsSpan(0, HandshakeServer.WriteAccepted(in request, 99, _datagram)));

@@ -283,9 +283,14 @@ internal sealed class SnapshotDecoder(Schema schema, int cellCount, Tick near, l
             living.Versions.RemoveAt(0);
     }
 
-    private Occupant? Living(int slot) => _slots.TryGetValue(slot, out List<Occupant>? list) && list.Count > 0 && list[^1].LeftAt is null ? list[^1] : null;
+    /// <summary>What is in a slot now.</summary>
+    public Occupant? Living(int slot) => _slots.TryGetValue(slot, out List<Occupant>? list) && list.Count > 0 && list[^1].LeftAt is null ? list[^1] : null;
 
-    private (Occupant Of, Version Version)? AsOf(int slot, SequenceNumber baseline)
+    /// <summary>What was kept of an entity that left.</summary>
+    public (Kind Kind, Version Version)? KeptOf(uint id) => _kept.TryGetValue(id, out Kept? kept) ? (kept.Kind, kept.Version) : null;
+
+    /// <summary>What a slot held when a packet had been accepted.</summary>
+    public (Occupant Of, Version Version)? AsOf(int slot, SequenceNumber baseline)
     {
         if (!_slots.TryGetValue(slot, out List<Occupant>? list))
             return null;

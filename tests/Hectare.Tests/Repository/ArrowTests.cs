@@ -15,6 +15,7 @@ public sealed class ArrowTests
         { "src/Client/Hectare.Client.csproj", "Protocol Transport" },
         { "src/Server/Hectare.Server.csproj", "Replication Transport World" },
         { "samples/Farm/Hectare.Farm.csproj", "Client Server" },
+        { "samples/Login/Hectare.Login.csproj", "Transport" },
         { "src/Cli/Hectare.Cli.csproj", "Client Farm Server" },
     };
 

@@ -48,7 +48,7 @@ public sealed class ConformanceCapture
         system.RunSeconds(4);
         // A text of several fragments, and a friend whose party groups can be seen.
         var self = new PeerId(system.PeerIndexOf(system.Clients[0]));
-        Assert.True(system.Zone.Send(self, Lane.Chat, Encoding.UTF8.GetBytes(string.Join(' ', Enumerable.Range(1, 200)))));
+        Assert.Equal(SendResult.Sent, system.Zone.Send(self, Lane.Chat, Encoding.UTF8.GetBytes(string.Join(' ', Enumerable.Range(1, 200)))));
         system.Zone.Replicator.SetParty(self.Index, 7);
         system.Zone.Replicator.SetParty(system.PeerIndexOf(system.Clients[1]), 7);
         system.RunSeconds(16);

@@ -67,9 +67,15 @@ internal sealed class MeadowGame : IGame<TopDownInput>
         _roaming = new TopDownInput[_animals.Count];
     }
 
-    public EntityId Joined(PeerId peer)
+    public EntityId Joined(PeerId peer, in Arrival arrival)
     {
         WorldState world = _zone.World;
+        if (world.TryFind(arrival.Avatar, out int waiting))
+        {
+            _rowOfPeer[peer.Index] = waiting;
+            return arrival.Avatar;
+        }
+
         int row = world.Spawn(Kinds.Player, Anywhere(), Anywhere());
         world.SetText(row, Kinds.Name, $"player {peer.Index}");
         world.Set(row, Kinds.Coins, (uint)peer.Index);
@@ -78,9 +84,15 @@ internal sealed class MeadowGame : IGame<TopDownInput>
         return world.IdOf(row);
     }
 
-    public void Left(PeerId peer, CloseReason reason)
+    public void Left(PeerId peer, in Departure departure)
     {
-        if (_rowOfPeer.Remove(peer.Index, out int row) && _zone.World.IsAlive(row))
+        if (_rowOfPeer.Remove(peer.Index, out int row) && _zone.World.IsAlive(row) && !departure.MayReturn)
+            _zone.World.Destroy(row);
+    }
+
+    public void Forgotten(EntityId avatar)
+    {
+        if (_zone.World.TryFind(avatar, out int row))
             _zone.World.Destroy(row);
     }
 

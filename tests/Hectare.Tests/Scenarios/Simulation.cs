@@ -31,6 +31,9 @@ internal sealed record SimulationOptions
     public Schema? ClientSchema { get; init; }
 
     public uint FirstTick { get; init; }
+
+    /// <summary>Is told the keys of each connection.</summary>
+    public Action<TrafficSecrets>? KeyLog { get; init; }
 }
 
 /// <summary>
@@ -59,7 +62,7 @@ internal sealed class SimulatedSystem : IDisposable, IZoneObserver
         Game = options.Game?.Invoke(_random.NextUInt64()) ?? new MeadowGame(_random.NextUInt64());
         _serverSocket = Network.Open(ServerAddress);
         ZoneOptions zone = options.Zone with { PlayersMax = Math.Max(options.Clients, 2), EntitiesMax = 1_024 + options.Clients, Replication = options.Replication, FirstTick = options.FirstTick };
-        Zone = new Zone<TopDownInput>(zone, Game.Kinds.Schema, Game, MeadowGame.Map, ZoneRandom.Seeded(_random.NextUInt64()), [_serverSocket], new ZoneHooks { Observer = this });
+        Zone = new Zone<TopDownInput>(zone, Game.Kinds.Schema, Game, MeadowGame.Map, ZoneRandom.Seeded(_random.NextUInt64()), [_serverSocket], new ZoneHooks { Observer = this, KeyLog = options.KeyLog });
         for (int i = 0; i < options.Clients; i++)
             AddClient();
     }
@@ -107,6 +110,15 @@ internal sealed class SimulatedSystem : IDisposable, IZoneObserver
         Clients.Add(client);
         _clientAt.Add(address, client);
         return client;
+    }
+
+    /// <summary>Gives a client another address, as its router or its phone does.</summary>
+    public void Move(SimulatedClient client, PeerAddress to)
+    {
+        Network.Rebind(client.Address, to);
+        _clientAt.Remove(client.Address);
+        client.Address = to;
+        _clientAt.Add(to, client);
     }
 
     public void RunSeconds(double seconds) => RunUntil(NowNs + (long)(seconds * 1e9));
@@ -209,7 +221,7 @@ internal sealed class SimulatedClient(int index, IDatagramSocket socket, PeerAdd
 
     public IDatagramSocket Socket { get; } = socket;
 
-    public PeerAddress Address { get; } = address;
+    public PeerAddress Address { get; set; } = address;
 
     public GameClient<TopDownInput> Game { get; } = game;
 
@@ -246,7 +258,6 @@ internal sealed class SimulatedClient(int index, IDatagramSocket socket, PeerAdd
         Assert.Equal(1, got);
         // Until the acceptance is heard, nothing can be opened.
         bool isPayload = !isCorrupted && one.Datagram(0)[0] == (byte)PacketType.Payload && Game.State is ClientState.Joining or ClientState.Playing;
-        bool hasSnapshot = isPayload && (one.Datagram(0)[PacketHeader.ServerHeaderBytes] & TailFlag) != 0;
         long accepted = Game.Stats.ReceivedPackets, snapshots = Game.Stats.Snapshots;
         delivered?.Invoke(this, one.Datagram(0).ToArray());
         Game.Receive(one.MutableDatagram(0), nowNs);
@@ -254,6 +265,8 @@ internal sealed class SimulatedClient(int index, IDatagramSocket socket, PeerAdd
             Corrupted = (Corrupted.Count + 1, Corrupted.Accepted + (Game.Stats.ReceivedPackets == accepted ? 0 : 1));
         if (!isPayload || Game.State == ClientState.Closed)
             return;
+        // What came in order was opened in place.
+        bool hasSnapshot = (one.Datagram(0)[PacketHeader.ServerHeaderBytes] & TailFlag) != 0;
         RefusedInOrder += inOrder && Game.Stats.ReceivedPackets == accepted ? 1 : 0;
         if (Game.Stats.Snapshots != snapshots)
         {

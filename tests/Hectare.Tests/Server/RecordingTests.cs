@@ -1,3 +1,7 @@
+using System.Buffers.Binary;
+using System.Diagnostics.Metrics;
+using System.Text;
+using System.Text.Json.Nodes;
 using Hectare.Farm;
 using Hectare.Protocol;
 using Hectare.Server;
@@ -10,6 +14,8 @@ public sealed class RecordingTests
     [Theory]
     [InlineData(1, "perfect")]
     [InlineData(2, "hell")]
+    [InlineData(3, "audit-5pct")]
+    [InlineData(4, "perfect")]
     public void A_replay_sends_the_same_datagrams_byte_for_byte(ulong seed, string link)
     {
         using var file = new MemoryStream();
@@ -29,6 +35,10 @@ public sealed class RecordingTests
         Assert.True(replay.IsEqual);
         Assert.Equal(events, game().Events);
         Assert.Contains("command freeze", events, StringComparer.Ordinal);
+        Assert.Contains(events, one => one.EndsWith("TimedOut None may return", StringComparison.Ordinal));
+        Assert.Contains(events, one => one.EndsWith("Local Replaced may return", StringComparison.Ordinal));
+        Assert.Contains(events, one => one.StartsWith("forgotten", StringComparison.Ordinal));
+        Assert.True(replay.Zone.Metrics.PathsProved >= 2);
     }
 
     [Fact]
@@ -99,6 +109,50 @@ public sealed class RecordingTests
     }
 
     [Fact]
+    public void A_replay_that_is_refused_leaves_no_meter_behind()
+    {
+        const ushort Zone = 54_321;
+        using var file = new MemoryStream();
+        using (var recorder = new ZoneRecorder(new Unclosed(file), ""))
+        {
+            using var bench = new ZoneBench(new ZoneOptions { Zone = new ZoneId(Zone), PlayersMax = 8, EntitiesMax = 4096 }, hooks: new ZoneHooks { Recorder = recorder });
+            bench.Run(1);
+        }
+
+        byte[] bytes = file.ToArray(), noRandom = [.. bytes[..(10 + BinaryPrimitives.ReadInt32LittleEndian(bytes.AsSpan(6)))]];
+        var tiles = new TileMap(1, 1, [1]);
+        Assert.Throws<RecordingException>(() => new ZoneReplay<TopDownInput>(new MemoryStream(bytes), _ => new ReplayedGame<TopDownInput>(TestGame.SharedSchema.Schema, new TestGame(TestGame.Small with { Crops = 0, Trees = 0, Crates = 0, Animals = 0 }), tiles)));
+        Assert.Throws<RecordingException>(() => Replay(new MemoryStream(noRandom), out _));
+        int seen = 0;
+        using var listener = new MeterListener { InstrumentPublished = (instrument, self) => self.EnableMeasurementEvents(instrument) };
+        listener.SetMeasurementEventCallback<long>((_, _, tags, _) => seen += tags.ToArray().Any(tag => tag.Value is Zone) ? 1 : 0);
+        listener.Start();
+        listener.RecordObservableInstruments();
+        Assert.Equal(0, seen);
+    }
+
+    [Theory]
+    [InlineData("options")]
+    [InlineData("replication")]
+    [InlineData("mapHash")]
+    [InlineData("game")]
+    public void A_header_with_nothing_where_something_must_be_is_refused(string name)
+    {
+        using var file = new MemoryStream();
+        Record(file, 3, LinkProfile.Perfect, ticks: 1, out _);
+        byte[] bytes = file.ToArray();
+        int headerBytes = BinaryPrimitives.ReadInt32LittleEndian(bytes.AsSpan(6));
+        JsonNode header = JsonNode.Parse(bytes.AsSpan(10, headerBytes))!;
+        JsonObject holder = name == "replication" ? header["options"]!.AsObject() : header.AsObject();
+        Assert.True(holder.ContainsKey(name));
+        holder[name] = null;
+        byte[] emptied = Encoding.UTF8.GetBytes(header.ToJsonString());
+        byte[] other = [.. bytes[..10], .. emptied, .. bytes[(10 + headerBytes)..]];
+        BinaryPrimitives.WriteInt32LittleEndian(other.AsSpan(6), emptied.Length);
+        Assert.Contains("damaged", Assert.Throws<RecordingException>(() => Replay(new MemoryStream(other), out _)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_recording_is_for_its_owner_only()
     {
         string path = Path.Combine(Path.GetTempPath(), $"hectare-{Guid.NewGuid():N}.rec");
@@ -117,7 +171,7 @@ public sealed class RecordingTests
     private static RecordingEnd Record(MemoryStream file, ulong seed, LinkProfile link, int ticks, out List<string> events)
     {
         using var recorder = new ZoneRecorder(new Unclosed(file), "uniform seed 1");
-        var options = new ZoneOptions { PlayersMax = 64, EntitiesMax = 4096, Replication = new() { DwellTicks = 20 } };
+        var options = new ZoneOptions { PlayersMax = 64, EntitiesMax = 4096, TimeOutMs = 2_000, BytesPerSecondMax = seed == 3 ? 5_000 : 0, PacketsPerSecondMax = seed == 4 ? 60 : 0, Access = new ZoneAccess { ResumeSeconds = 5 }, Replication = new() { DwellTicks = 20 } };
         using var bench = new ZoneBench(options, hooks: new ZoneHooks { Recorder = recorder }, seed: seed, link: link);
         for (ulong i = 0; i < 12; i++)
         {
@@ -130,11 +184,19 @@ public sealed class RecordingTests
         bench.Clients[1].Connection.Close(CloseCode.Left, bench.NowNs);
         bench.Clients[2].SendEvery = 0;
         bench.Clients[4].Say(Lane.Action, "till");
+        // Some move; some are lost, of whom one comes back and one is forgotten; one replaces itself.
+        bench.Links.Rebind(PeerAddress.Loopback(10_005), PeerAddress.Loopback(15_005));
+        bench.Links.Rebind(PeerAddress.Loopback(10_006), PeerAddress.FromIPv4(0x0A00_0001, 10_006));
+        TestClient lost = bench.Clients[7];
+        bench.Clients.RemoveRange(7, 2);
+        bench.Join(500, token: bench.Clients[7].ResumeToken);
         for (int i = 1; i <= 3; i++)
             bench.Zone.RunTick(bench.NowNs + (i * bench.Options.TickLengthNs), bench.NowNs + (3 * bench.Options.TickLengthNs), behind: i < 3);
         for (int i = 0; i < 5; i++)
             bench.UpdateClients();
-        bench.Run(ticks / 2);
+        bench.Run(ticks / 4);
+        bench.Join(501, token: lost.ResumeToken);
+        bench.Run(ticks / 4);
         bench.Zone.Close(CloseCode.ShuttingDown, bench.NowNs);
         bench.Run(10);
         bench.Zone.EndRecording();

@@ -10,10 +10,12 @@ public sealed class SteadyTickTests(ITestOutputHelper output)
 {
     private const int Players = 500;
 
-    [Fact]
-    public void A_steady_tick_with_500_walkers_allocates_nothing()
+    [Theory]
+    [InlineData(0)]
+    [InlineData(150_000)]
+    public void A_steady_tick_with_500_walkers_allocates_nothing(int zoneBytesPerSecond)
     {
-        using ZoneBench bench = Populated();
+        using ZoneBench bench = Populated(zoneBytesPerSecond);
         bench.Run(300);
         long allocated = 0, ticksThatAllocated = 0;
         for (int i = 0; i < 300; i++)
@@ -27,6 +29,7 @@ public sealed class SteadyTickTests(ITestOutputHelper output)
         }
 
         Assert.Equal(Players, bench.Game.InputsOfLastStep);
+        Assert.Equal(zoneBytesPerSecond > 0, bench.Zone.Report().BudgetShareMean < 1);
         Assert.True(allocated == 0, $"{allocated} bytes in {ticksThatAllocated} of 300 ticks");
     }
 
@@ -87,9 +90,9 @@ public sealed class SteadyTickTests(ITestOutputHelper output)
         metrics.EndTick(0, 0, 33_333_333);
     }
 
-    private static ZoneBench Populated()
+    private static ZoneBench Populated(int zoneBytesPerSecond = 0)
     {
-        var options = new ZoneOptions { PlayersMax = Players, EntitiesMax = 16_384 };
+        var options = new ZoneOptions { PlayersMax = Players, EntitiesMax = 16_384, BytesPerSecondMax = zoneBytesPerSecond };
         var farm = new FarmOptions { Crops = 6_000, Trees = 2_000, Crates = 100, Animals = 500 };
         var bench = new ZoneBench(options, farm);
         for (ulong i = 0; i < Players; i++)

@@ -16,12 +16,12 @@ internal sealed class TestClient
     private readonly FarmBot _bot;
     private int _sends;
 
-    public TestClient(IDatagramSocket socket, PeerAddress server, ulong seed, ConnectionOptions? options = null, ulong? schemaHash = null, Hash256 mapHash = default, FarmWorkload workload = FarmWorkload.Uniform)
+    public TestClient(IDatagramSocket socket, PeerAddress server, ulong seed, ConnectionOptions? options = null, ulong? schemaHash = null, Hash256 mapHash = default, FarmWorkload workload = FarmWorkload.Uniform, ConnectToken? token = null, long nowNs = 0)
     {
         _socket = socket;
         _server = server;
         _bot = new FarmBot(seed, workload);
-        Connection = Connection.Connect(options ?? ConnectionOptions.Default, new Random128(seed + 1, 77), schemaHash ?? TestGame.SharedSchema.Schema.Hash, mapHash, 0);
+        Connection = Connection.Connect(options ?? ConnectionOptions.Default, new Random128(seed + 1, 77), schemaHash ?? TestGame.SharedSchema.Schema.Hash, mapHash, nowNs, token);
     }
 
     public Connection Connection { get; }
@@ -30,11 +30,28 @@ internal sealed class TestClient
 
     public bool IsWelcomed { get; private set; }
 
+    public ConnectToken? ResumeToken { get; private set; }
+
+    /// <summary>Off: it is let in and never says that it is ready.</summary>
+    public bool SaysReady { get; init; } = true;
+
     public int WelcomeSchemaBytes { get; private set; }
 
     public int Snapshots { get; private set; }
 
+    /// <summary>When the last snapshot came.</summary>
+    public long LastSnapshotNs { get; private set; }
+
+    /// <summary>The next update sends a packet of inputs.</summary>
+    public bool SendsNext => SendEvery > 0 && _sends % SendEvery == 0;
+
+    /// <summary>Called for every datagram sent.</summary>
+    public Action<byte[]>? Sent { get; set; }
+
     public List<string> Messages { get; } = [];
+
+    /// <summary>On: packets with lane fragments are left, as if they had been lost.</summary>
+    public bool IgnoresLanes { get; set; }
 
     /// <summary>Ticks between two input packets; 0: sends none, and so acks nothing.</summary>
     public int SendEvery { get; set; } = 3;
@@ -62,6 +79,8 @@ internal sealed class TestClient
             _out.Add(_server, bytes);
         if (Connection.State == ConnectionState.Connected)
             Play(zoneTick, nowNs);
+        for (int i = 0; Sent is not null && i < _out.Count; i++)
+            Sent(_out.Datagram(i).ToArray());
         if (_out.Count > 0)
             _socket.Send(_out);
     }
@@ -76,6 +95,25 @@ internal sealed class TestClient
         Connection.BeginPacket(datagram, nowNs, 0, out int offset);
         tail.CopyTo(datagram[offset..]);
         _out.Add(_server, Connection.FinishPacket(datagram, tail.Length, nowNs));
+        _socket.Send(_out);
+    }
+
+    /// <summary>Sends a sealed packet whose whole body is this.</summary>
+    public void SendBody(ReadOnlySpan<byte> body, long nowNs)
+    {
+        _out.Clear();
+        body.CopyTo(_out.Buffer(0)[PacketHeader.ClientHeaderBytes..]);
+        _out.Add(_server, Connection.SealRaw(_out.Buffer(0), PacketType.Payload, body.Length, nowNs));
+        _socket.Send(_out);
+    }
+
+    /// <summary>Sends a packet of its own connection that nobody sealed; the connection's numbers go on as if it had not.</summary>
+    public void SendForged()
+    {
+        _out.Clear();
+        _out.Buffer(0)[..60].Clear();
+        new PacketHeader(PacketType.Payload, Connection.ConnectionId, (ushort)(Connection.NextSequence.Wire + 5)).WriteFromClient(_out.Buffer(0));
+        _out.Add(_server, 60);
         _socket.Send(_out);
     }
 
@@ -104,8 +142,11 @@ internal sealed class TestClient
     {
         if (Connection.TryOpen(datagram, nowNs, out OpenedPacket packet) != OpenResult.Opened)
             return;
+        if (IgnoresLanes && packet.LaneBytes > 0)
+            return;
         Connection.Accept(packet, datagram, nowNs);
-        Snapshots += packet.TailBytes > 0 ? 1 : 0;
+        if (packet.TailBytes > 0)
+            (Snapshots, LastSnapshotNs) = (Snapshots + 1, nowNs);
         while (Connection.TryReceive(out Lane lane, out ReadOnlySpan<byte> message))
             Hear(lane, message);
     }
@@ -122,7 +163,13 @@ internal sealed class TestClient
             WelcomeSchemaBytes = welcome.SchemaBytes.Length;
             Span<byte> ready = stackalloc byte[Ready.Bytes];
             Ready.Write(ready);
-            Connection.TrySend(Lane.Control, ready);
+            if (SaysReady)
+                Connection.TrySend(Lane.Control, ready);
+        }
+        else if (Resume.TryRead(message, out ReadOnlySpan<byte> bytes))
+        {
+            Assert.True(ConnectToken.TryRead(bytes, out ConnectToken token));
+            ResumeToken = token;
         }
         else if (Joined.TryRead(message, out EntityId avatar))
         {

@@ -35,10 +35,14 @@ internal sealed class TestGame(FarmOptions options) : IGame<TopDownInput>
         _rules.Populate(zone.World);
     }
 
-    public EntityId Joined(PeerId peer)
+    public List<Arrival> Arrivals { get; } = [];
+
+    public EntityId Joined(PeerId peer, in Arrival arrival)
     {
         Events.Add($"joined {peer.Index}");
-        int row = _rules.Join(Zone!.World, peer.Index, Encoding.UTF8.GetBytes($"p{peer.Index}"));
+        Arrivals.Add(arrival);
+        if (!Zone!.World.TryFind(arrival.Avatar, out int row))
+            row = _rules.Join(Zone.World, peer.Index, Encoding.UTF8.GetBytes($"p{peer.Index}"));
         _rows[peer.Index] = row;
         return Zone.World.IdOf(row);
     }
@@ -61,11 +65,18 @@ internal sealed class TestGame(FarmOptions options) : IGame<TopDownInput>
         _rules.Step(world, _inputs.AsSpan(0, count));
     }
 
-    public void Left(PeerId peer, CloseReason reason)
+    public void Left(PeerId peer, in Departure departure)
     {
-        Events.Add($"left {peer.Index} {reason.Cause} {reason.Code}");
-        if (_rows[peer.Index] >= 0)
+        Events.Add($"left {peer.Index} {departure.Reason.Cause} {departure.Reason.Code}{(departure.MayReturn ? " may return" : "")}");
+        if (_rows[peer.Index] >= 0 && !departure.MayReturn)
             Kill(peer);
+    }
+
+    public void Forgotten(EntityId avatar)
+    {
+        Events.Add($"forgotten {avatar.Value}");
+        if (Zone!.World.TryFind(avatar, out int row))
+            _rules.Leave(Zone.World, row);
     }
 
     /// <summary>Ends an avatar whose player stays.</summary>

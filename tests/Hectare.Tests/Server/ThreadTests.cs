@@ -9,11 +9,13 @@ public sealed class ThreadTests
 {
     private const int Clients = 24;
 
-    [Fact]
-    public void Two_network_threads_send_the_bytes_that_the_tick_thread_would()
+    [Theory]
+    [InlineData(0)]
+    [InlineData(8_000)]
+    public void Two_network_threads_send_the_bytes_that_the_tick_thread_would(int zoneBytesPerSecond)
     {
-        RecordingEnd inline = Run(threads: 0);
-        RecordingEnd threaded = Run(threads: 2);
+        RecordingEnd inline = Run(threads: 0, zoneBytesPerSecond);
+        RecordingEnd threaded = Run(threads: 2, zoneBytesPerSecond);
         Assert.True(inline.Datagrams > 300, $"{inline.Datagrams} datagrams");
         Assert.Equal(inline, threaded);
     }
@@ -44,11 +46,11 @@ public sealed class ThreadTests
     }
 
     // Two sockets either way; every third client's packets land on the socket that is not its own.
-    private static RecordingEnd Run(int threads)
+    private static RecordingEnd Run(int threads, int zoneBytesPerSecond)
     {
         var network = new MemoryNetwork();
         MemorySocket[] servers = [network.Open(PeerAddress.Loopback(4000)), network.Open(PeerAddress.Loopback(4001))];
-        var options = new ZoneOptions { PlayersMax = Clients, EntitiesMax = 4096, Threads = threads };
+        var options = new ZoneOptions { PlayersMax = Clients, EntitiesMax = 4096, Threads = threads, BytesPerSecondMax = zoneBytesPerSecond };
         var game = new TestGame(TestGame.Small);
         using var zone = new Zone<TopDownInput>(options, TestGame.SharedSchema.Schema, game, ZoneBench.OpenMap, ZoneRandom.Seeded(1), servers, new ZoneHooks { HashOutbound = true });
         var clients = new TestClient[Clients];

@@ -9,7 +9,11 @@ namespace Hectare.Tests.Server;
 internal sealed class ZoneBench : IDisposable
 {
     public static readonly TileMap OpenMap = TileMap.Open(FarmMap.SideTiles, FarmMap.SideTiles);
+    public const ushort FirstPort = 10_000;
+
     public static readonly PeerAddress Server = PeerAddress.Loopback(4000);
+
+    private int _nextPort = 10_000;
 
     public ZoneBench(ZoneOptions? options = null, FarmOptions? farm = null, ZoneHooks? hooks = null, ulong seed = 1, LinkProfile? link = null)
     {
@@ -31,12 +35,16 @@ internal sealed class ZoneBench : IDisposable
 
     public long NowNs { get; private set; } = 1_000_000_000;
 
-    public TestClient Join(ulong seed, ConnectionOptions? options = null, ulong? schemaHash = null, Hash256 mapHash = default, int? port = null, FarmWorkload workload = FarmWorkload.Uniform)
+    public TestClient Join(ulong seed, ConnectionOptions? options = null, ulong? schemaHash = null, Hash256 mapHash = default, int? port = null, FarmWorkload workload = FarmWorkload.Uniform, ConnectToken? token = null, PeerAddress? at = null, bool saysReady = true)
     {
-        var client = new TestClient(Links.Open(PeerAddress.Loopback(port ?? 10_000 + Clients.Count)), Server, seed, options, schemaHash, mapHash, workload);
+        PeerAddress address = at ?? PeerAddress.Loopback(port ?? _nextPort++);
+        var client = new TestClient(Links.Open(address), Server, seed, options, schemaHash, mapHash, workload, token, NowNs) { SaysReady = saysReady };
         Clients.Add(client);
         return client;
     }
+
+    /// <summary>What the zone's n-th peer is.</summary>
+    public Peer<TopDownInput> Peer(int index = 0) => Zone.PeerOf(new PeerId(index))!;
 
     /// <summary>Clients first, then the zone: what they send is there at its tick when the link is perfect.</summary>
     public void Run(int ticks)

@@ -22,9 +22,9 @@ public sealed class ZoneOptionsTests
         { nameof(ZoneOptions.InputWindowTicks), new ZoneOptions { InputWindowTicks = 32 } },
         { nameof(ZoneOptions.InputBurstTicks), new ZoneOptions { InputBurstTicks = 0 } },
         { nameof(ZoneOptions.InputRepeatMs), new ZoneOptions { InputRepeatMs = -1 } },
-        { nameof(ZoneOptions.OffencesMax), new ZoneOptions { OffencesMax = 1 } },
-        { nameof(ZoneOptions.ReceiveDatagramsMax), new ZoneOptions { ReceiveDatagramsMax = 1 } },
-        { nameof(ZoneOptions.HandshakesPerTickMax), new ZoneOptions { HandshakesPerTickMax = 1 } },
+        { nameof(ZoneLimits.OffencesMax), new ZoneOptions { Limits = new() { OffencesMax = 1 } } },
+        { nameof(ZoneLimits.ReceiveDatagramsMax), new ZoneOptions { Limits = new() { ReceiveDatagramsMax = 1 } } },
+        { nameof(ZoneLimits.HandshakesPerTickMax), new ZoneOptions { Limits = new() { HandshakesPerTickMax = 1 } } },
         { nameof(ZoneOptions.CellUnits), new ZoneOptions { CellUnits = 24 } },
         { nameof(ReplicationOptions.InterestCap), new ZoneOptions { Replication = new ReplicationOptions { InterestCap = 1 } } },
     };

@@ -1,5 +1,4 @@
 using Hectare.Protocol;
-using Hectare.Replication;
 using Hectare.Server;
 using Hectare.Transport;
 using Hectare.World;
@@ -72,20 +71,6 @@ public sealed class ZoneTests
     }
 
     [Fact]
-    public void A_client_that_starts_anew_at_its_address_takes_the_place_of_its_old_connection()
-    {
-        using var bench = new ZoneBench(new ZoneOptions { PlayersMax = 1, EntitiesMax = 4096 });
-        bench.Join(1, port: 9_000);
-        bench.Run(20);
-        bench.Clients.Clear();
-        bench.Links.Rebind(PeerAddress.Loopback(9_000), PeerAddress.Loopback(9_001));
-        TestClient again = bench.Join(2, port: 9_000);
-        bench.Run(20);
-        Assert.NotEqual(EntityId.None, again.Avatar);
-        Assert.Equal(["joined 0", "left 0 Local Left", "joined 0"], bench.Game.Events);
-    }
-
-    [Fact]
     public void A_silent_client_times_out_and_its_place_is_free()
     {
         using var bench = new ZoneBench(new ZoneOptions { PlayersMax = 4, EntitiesMax = 4096, TimeOutMs = 2_000 });
@@ -93,7 +78,7 @@ public sealed class ZoneTests
         bench.Run(20);
         bench.Clients.Clear();
         bench.Run(75);
-        Assert.Contains("left 0 TimedOut None", bench.Game.Events, StringComparer.Ordinal);
+        Assert.Contains("left 0 TimedOut None may return", bench.Game.Events, StringComparer.Ordinal);
         Assert.Equal(0, bench.Zone.PeerCount);
     }
 
@@ -127,17 +112,18 @@ public sealed class ZoneTests
     [Fact]
     public void Whoever_sends_malformed_inputs_is_disconnected_at_the_threshold()
     {
-        using var bench = new ZoneBench(new ZoneOptions { PlayersMax = 4, EntitiesMax = 4096, OffencesMax = 50 });
+        using var bench = new ZoneBench(new ZoneOptions { PlayersMax = 4, EntitiesMax = 4096, Limits = new() { OffencesMax = 50 } });
         TestClient client = bench.Join(1);
         bench.Run(20);
-        for (int i = 0; i < 40 && client.Connection.State == ConnectionState.Connected; i++)
-        {
-            client.SendTail([0b10], bench.NowNs);
-            client.SendTail([0b10], bench.NowNs);
-            bench.Run(1);
-        }
-
-        Assert.True(bench.Dropped("malformedInput") >= 50);
+        client.SendTail([0b10], bench.NowNs);
+        client.SendTail([0b10], bench.NowNs);
+        bench.Run(4);
+        Assert.Equal(ConnectionState.Connected, client.Connection.State);
+        client.SendTail([0b10], bench.NowNs);
+        bench.Run(4);
+        Assert.Equal(3, bench.Dropped("malformedInput"));
+        Assert.Equal(3, bench.Zone.Offences()["malformedInput"]);
+        Assert.Equal(1, bench.Zone.Kicks()["protocolError"]);
         Assert.Contains("left 0 ProtocolError ProtocolError", bench.Game.Events, StringComparer.Ordinal);
         Assert.Equal(new CloseReason(CloseCause.ClosedByPeer, CloseCode.ProtocolError), client.Connection.CloseReason);
     }
@@ -184,7 +170,8 @@ public sealed class ZoneTests
         bench.Run(2);
         Assert.Equal(ConnectionState.Connected, client.Connection.State);
         Assert.Equal(1, bench.Zone.PeerCount);
-        Assert.Equal(300, bench.Dropped("otherAddress"));
+        // One of them names a number that was accepted already.
+        Assert.Equal(300, bench.Dropped("otherAddress") + bench.Dropped("packetDuplicate"));
         Assert.True(bench.Dropped("malformed") > 500);
         Assert.True(bench.Dropped("unknownConnection") > 100);
         Assert.True(bench.Dropped("handshakeMalformed") > 100);
@@ -192,73 +179,9 @@ public sealed class ZoneTests
     }
 
     [Fact]
-    public void A_response_that_comes_again_does_not_displace_the_clients_newer_connection()
-    {
-        using var bench = new ZoneBench();
-        IDatagramSocket socket = bench.Links.Open(PeerAddress.Loopback(20_000));
-        byte[] first = Answered(1);
-        Assert.Equal(1, bench.Zone.PeerCount);
-        byte[] second = Answered(2);
-        Assert.Equal(1, bench.Zone.PeerCount);
-        PeerView view = bench.Zone.ViewOf(new PeerId(0))!;
-
-        Resend(first);
-        Assert.Same(view, bench.Zone.ViewOf(new PeerId(0)));
-        Assert.Equal(1, bench.Dropped("handshakeSuperseded"));
-        Resend(second);
-        Assert.Same(view, bench.Zone.ViewOf(new PeerId(0)));
-        Assert.Equal(1, bench.Dropped("handshakeSuperseded"));
-
-        // A whole handshake, by hand, until the client has joined; gives its response as it went over the wire.
-        byte[] Answered(ulong random)
-        {
-            var connection = Connection.Connect(ConnectionOptions.Default, new Random128(random, 7), TestGame.SharedSchema.Schema.Hash, default, bench.NowNs);
-            Assert.Equal(SendResult.Sent, connection.TrySend(Lane.Control, [(byte)ControlType.Ready]));
-            byte[] response = [];
-            byte[] datagram = new byte[PacketHeader.DatagramBytesMax];
-            var batch = new DatagramBatch(8);
-            for (int i = 0; i < 30; i++)
-            {
-                socket.Receive(batch);
-                for (int j = 0; j < batch.Count; j++)
-                {
-                    if (connection.TryOpen(batch.MutableDatagram(j), bench.NowNs, out OpenedPacket packet) == OpenResult.Opened)
-                        connection.Accept(packet, batch.Datagram(j), bench.NowNs);
-                }
-
-                int bytes = connection.Poll(bench.NowNs, datagram);
-                if (bytes == 0 && connection.State == ConnectionState.Connected)
-                {
-                    connection.BeginPacket(datagram, bench.NowNs, Connection.LaneBytesMin, out _);
-                    bytes = connection.FinishPacket(datagram, 0, bench.NowNs);
-                }
-
-                if (bytes > 0 && datagram[0] == (byte)PacketType.Response)
-                    response = datagram[..bytes];
-                if (bytes > 0)
-                    Resend(datagram[..bytes]);
-                else
-                    bench.Run(1);
-            }
-
-            Assert.Equal(ConnectionState.Connected, connection.State);
-            return response;
-        }
-
-        void Resend(byte[] datagram)
-        {
-            var batch = new DatagramBatch(1);
-            datagram.CopyTo(batch.Buffer(0));
-            batch.Add(ZoneBench.Server, datagram.Length);
-            socket.Send(batch);
-            bench.Run(1);
-        }
-    }
-
-    [Fact]
     public void A_flood_of_requests_costs_one_tick_no_more_than_its_share()
     {
-        using var bench = new ZoneBench(new ZoneOptions { PlayersMax = 4, EntitiesMax = 4096, HandshakesPerTickMax = 8 });
+        using var bench = new ZoneBench(new ZoneOptions { PlayersMax = 4, EntitiesMax = 4096, Limits = new() { HandshakesPerTickMax = 8 } });
         bench.Run(2);
         for (ulong i = 0; i < 40; i++)
             bench.Join(100 + i);
@@ -410,7 +333,7 @@ public sealed class ZoneTests
     [Fact]
     public void Datagrams_beyond_a_ticks_share_wait_for_the_next_tick_and_are_not_lost()
     {
-        using var bench = new ZoneBench(new ZoneOptions { PlayersMax = 4, EntitiesMax = 4096, ReceiveDatagramsMax = 100 });
+        using var bench = new ZoneBench(new ZoneOptions { PlayersMax = 4, EntitiesMax = 4096, Limits = new() { ReceiveDatagramsMax = 100 } });
         using IDatagramSocket stranger = bench.Links.Open(PeerAddress.Loopback(20_000));
         var batch = new DatagramBatch(1);
         for (int i = 0; i < 250; i++)
@@ -429,7 +352,7 @@ public sealed class ZoneTests
 
     private static double Walked(int inputsPerTick, bool applyEvery)
     {
-        using var bench = new ZoneBench(new ZoneOptions { PlayersMax = 4, EntitiesMax = 4096, OffencesMax = 100_000, ApplyEveryInput = applyEvery }, TestGame.Small with { Crates = 0, Trees = 0 });
+        using var bench = new ZoneBench(new ZoneOptions { PlayersMax = 4, EntitiesMax = 4096, Limits = new() { OffencesMax = 100_000 }, ApplyEveryInput = applyEvery }, TestGame.Small with { Crates = 0, Trees = 0 });
         TestClient client = bench.Join(5);
         client.Held = TopDownInput.Neutral;
         bench.Run(30);

@@ -30,12 +30,12 @@ internal sealed class ConnectedPair
         _clientSocket = Network.Open(ClientAddress);
         _serverSocket = Network.Open(ServerAddress);
         _serverOptions = serverOptions ?? options ?? ConnectionOptions.Default;
-        Client = Connection.Connect(options ?? ConnectionOptions.Default, ClientRandom, 77, default, 0);
+        Client = Connection.Connect(options ?? ConnectionOptions.Default, ClientRandom, 77, default, 0, TestTokens.Mint());
     }
 
     public LinkSimulator Network { get; }
 
-    public HandshakeServer Handshakes { get; } = new(new byte[32]);
+    public HandshakeServer Handshakes { get; } = TestTokens.Server();
 
     public Connection Client { get; }
 
@@ -184,10 +184,11 @@ internal sealed class ConnectedPair
             case PacketType.Request:
                 replyBytes = Handshakes.HandleRequest(datagram, from, NowNs, new Random128(_random.NextUInt64(), _random.NextUInt64()), reply);
                 break;
-            case PacketType.Response when Handshakes.TryVerifyResponse(datagram, from, NowNs, out ConnectRequest request):
-                replyBytes = Answer(request, reply);
+            case PacketType.Response:
+                if (Handshakes.TryVerifyResponse(datagram, from, NowNs, 0, reply, out replyBytes, out ConnectRequest request))
+                    replyBytes = Answer(request, reply);
                 break;
-            case PacketType.Payload or PacketType.Close when Server is not null && Server.TryOpen(datagram, NowNs, out OpenedPacket packet) == OpenResult.Opened:
+            case >= PacketType.Payload and <= PacketType.PathResponse when Server is not null && Server.TryOpen(datagram, NowNs, out OpenedPacket packet) == OpenResult.Opened:
                 OnServerAck(Server.Accept(packet, datagram, NowNs));
                 break;
         }

@@ -59,7 +59,7 @@ public sealed class ConnectionTests
         (Connection client, Connection server) = PacketTests.Connected();
         server.TrySend(Lane.Action, "event"u8);
         byte[] packet = Packet(server, 0);
-        Assert.Equal(OpenResult.Opened, client.TryOpen(packet, 0, out _));
+        Assert.Equal(OpenResult.Opened, client.TryOpen([.. packet], 0, out _));
         client.CountRefused();
         Assert.False(client.HasAccepted);
         Assert.False(client.TryReceive(out _, out _));
@@ -110,7 +110,7 @@ public sealed class ConnectionTests
         Assert.Equal(OpenResult.BadSeal, Take(client, renumbered));
         byte[] ownPacket = Packet(client, 0);
         Assert.NotEqual(OpenResult.Opened, Take(client, ownPacket));
-        Assert.Equal(OpenResult.Malformed, Take(client, [9, 1, 2]));
+        Assert.Equal(OpenResult.Malformed, Take(client, [11, 1, 2]));
         Assert.Equal(OpenResult.Malformed, Take(client, []));
     }
 
@@ -119,17 +119,14 @@ public sealed class ConnectionTests
     {
         (Connection client, Connection server) = PacketTests.Connected();
         byte[] datagram = new byte[1200];
-        var seal = new PacketSeal(new Random128(0x0706050403020100, 0x0F0E0D0C0B0A0908), new Random128(0x1716151413121110, 0x1F1E1D1C1B1A1918));
         for (int i = 0; i < 3; i++)
             Packet(server, 0);
-        uint sequence = 0;
         OpenResult Try(ushort newest, uint bits)
         {
-            new PacketHeader(PacketType.Payload, 5, (ushort)sequence).WriteFromClient(datagram);
             datagram[11] = 1;
             BitConverter.TryWriteBytes(datagram.AsSpan(12), newest);
             BitConverter.TryWriteBytes(datagram.AsSpan(14), bits);
-            int bytes = seal.Seal(datagram, 11, 7, PacketSeal.Nonce(ConnectionSide.Client, new SequenceNumber(sequence)));
+            int bytes = client.SealRaw(datagram, PacketType.Payload, 7, 0);
             return server.TryOpen(datagram.AsSpan(0, bytes), 0, out _);
         }
 
@@ -141,7 +138,6 @@ public sealed class ConnectionTests
         Assert.Equal(OpenResult.Opened, Try(0, 0));
         Assert.Equal(4, server.Counters.Drops(OpenResult.AckOfUnsent));
         Assert.False(server.HasAccepted);
-        _ = client;
     }
 
     [Theory]
@@ -310,7 +306,7 @@ public sealed class ConnectionTests
     [Fact]
     public void An_idle_connection_is_small()
     {
-        var request = new ConnectRequest { ClientRandom = new Random128(1, 2), ServerRandom = new Random128(3, 4) };
+        ConnectRequest request = TestTokens.Verified(new Random128(1, 2), new Random128(3, 4), TestTokens.Mint());
         Connection.FromRequest(ConnectionOptions.Default, request, 1, 0);
         long before = GC.GetAllocatedBytesForCurrentThread();
         var connections = new Connection[100];
@@ -340,6 +336,7 @@ public sealed class ConnectionTests
 
     internal static OpenResult Take(Connection connection, byte[] datagram, long nowNs = 0)
     {
+        datagram = [.. datagram];   // it is opened in place
         OpenResult result = connection.TryOpen(datagram, nowNs, out OpenedPacket packet);
         if (result == OpenResult.Opened)
             connection.Accept(packet, datagram, nowNs);

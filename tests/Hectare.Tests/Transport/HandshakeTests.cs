@@ -7,6 +7,7 @@ public sealed class HandshakeTests
     private static readonly PeerAddress From = PeerAddress.Parse("10.1.2.3:5555");
     private static readonly Random128 ClientRandom = new(1, 2);
     private static readonly Random128 ServerRandom = new(3, 4);
+    private static readonly CipherSuites Suites = PacketCipherSuites.Here;
 
     [Fact]
     public void A_client_connects_and_both_ends_know_the_same()
@@ -57,7 +58,7 @@ public sealed class HandshakeTests
         Assert.True(pair.Run(5, () => pair.Client.State == ConnectionState.Closed));
         Assert.Equal(CloseCause.Refused, pair.Client.CloseReason.Cause);
         Assert.Equal(RefuseReason.WrongVersion, pair.Client.CloseReason.Refusal);
-        Assert.Equal("the server speaks protocol version 1, the client 9", pair.Client.CloseReason.Text);
+        Assert.Equal("the server speaks protocol version 2, the client 9", pair.Client.CloseReason.Text);
         Assert.Equal(1, pair.Handshakes.Counters.WrongVersion);
     }
 
@@ -103,19 +104,17 @@ public sealed class HandshakeTests
     [Fact]
     public void A_cookie_is_good_only_for_its_address_its_server_and_ten_seconds()
     {
-        var server = new HandshakeServer(new byte[32]);
+        var server = TestTokens.Server();
         byte[] response = ResponseTo(server, From, 1000);
-        Assert.True(server.TryVerifyResponse(response, From, 1000, out ConnectRequest request));
+        Assert.True(Verify(server, response, From, 1000, out ConnectRequest request));
         Assert.Equal((From, ClientRandom, ServerRandom, 5UL), (request.From, request.ClientRandom, request.ServerRandom, request.SchemaHash));
-        Assert.True(server.TryVerifyResponse(response, From, 1000 + HandshakeServer.CookieLifetimeNs, out _));
-        Assert.False(server.TryVerifyResponse(response, From, 1001 + HandshakeServer.CookieLifetimeNs, out _));
-        Assert.False(server.TryVerifyResponse(response, From, 999, out _));
+        Assert.True(Verify(server, response, From, 1000 + HandshakeServer.CookieLifetimeNs, out _));
+        Assert.False(Verify(server, response, From, 1001 + HandshakeServer.CookieLifetimeNs, out _));
+        Assert.False(Verify(server, response, From, 999, out _));
         Assert.Equal(2, server.Counters.ExpiredCookie);
-        Assert.False(server.TryVerifyResponse(response, From.WithPort(5556), 1000, out _));
-        Assert.False(server.TryVerifyResponse(response, PeerAddress.Parse("10.1.2.4:5555"), 1000, out _));
-        byte[] secret = new byte[32];
-        secret[31] = 1;
-        Assert.False(new HandshakeServer(secret).TryVerifyResponse(response, From, 1000, out _));
+        Assert.False(Verify(server, response, From.WithPort(5556), 1000, out _));
+        Assert.False(Verify(server, response, PeerAddress.Parse("10.1.2.4:5555"), 1000, out _));
+        Assert.False(Verify(TestTokens.Server(lastSecret: 1), response, From, 1000, out _));
         Assert.Equal(2, server.Counters.BadCookie);
         Assert.Equal(2, server.Counters.Verified);
     }
@@ -123,11 +122,11 @@ public sealed class HandshakeTests
     [Fact]
     public void A_request_that_is_not_padded_gets_no_reply()
     {
-        var server = new HandshakeServer(new byte[32]);
+        var server = TestTokens.Server();
         byte[] request = new byte[1200];
         byte[] reply = new byte[1200];
-        Handshake.WriteRequest(request, Handshake.ProtocolVersion, ClientRandom);
-        Assert.Equal(89, server.HandleRequest(request, From, 0, ServerRandom, reply));
+        Handshake.WriteRequest(request, Handshake.ProtocolVersion, ClientRandom, Suites);
+        Assert.Equal(90, server.HandleRequest(request, From, 0, ServerRandom, reply));
         for (int length = 0; length < 1200; length++)
             Assert.Equal(0, server.HandleRequest(request.AsSpan(0, length), From, 0, ServerRandom, reply));
         Assert.Equal(1200, server.Counters.Malformed);
@@ -137,21 +136,28 @@ public sealed class HandshakeTests
     [Fact]
     public void Strangers_cost_no_memory()
     {
-        var server = new HandshakeServer(new byte[32]);
+        var server = TestTokens.Server();
         byte[] request = new byte[1200];
         byte[] reply = new byte[1200];
-        Handshake.WriteRequest(request, Handshake.ProtocolVersion, ClientRandom);
+        Handshake.WriteRequest(request, Handshake.ProtocolVersion, ClientRandom, Suites);
         byte[] otherVersion = new byte[1200];
-        Handshake.WriteRequest(otherVersion, 2, ClientRandom);
+        Handshake.WriteRequest(otherVersion, 9, ClientRandom, Suites);
         byte[] response = ResponseTo(server, From, 0);
+        byte[] forged = [.. response];
+        forged[^1] ^= 1;
+        byte[] ask = new byte[1200];
+        Handshake.WriteTokenAsk(ask, Handshake.ProtocolVersion, ClientRandom);
         byte[] random = new byte[1200];
         void Flood()
         {
             server.HandleRequest(request, From, 0, ServerRandom, reply);
             server.HandleRequest(otherVersion, From, 0, ServerRandom, reply);
             server.HandleRequest(random, From, 0, ServerRandom, reply);
-            server.TryVerifyResponse(response, From, 0, out ConnectRequest verified);
-            server.TryVerifyResponse(response, From.WithPort(1), 0, out _);
+            server.TryVerifyResponse(response, From, 0, 0, reply, out _, out ConnectRequest verified);
+            server.TryVerifyResponse(response, From, 0, 61, reply, out _, out _);
+            server.TryVerifyResponse(response, From.WithPort(1), 0, 0, reply, out _, out _);
+            server.TryVerifyResponse(forged, From, 0, 0, reply, out _, out _);
+            server.HandleTokenAsk(ask, null, [], reply);
             HandshakeServer.WriteRefused(verified, RefuseReason.Full, "every place is taken", reply);
             HandshakeServer.WriteAccepted(verified, 1, reply);
         }
@@ -164,30 +170,17 @@ public sealed class HandshakeTests
     }
 
     [Fact]
-    public void The_cookies_hash_is_the_frameworks_HMAC()
-    {
-        byte[] secret = [.. Enumerable.Range(1, 32).Select(i => (byte)(i * 7))];
-        byte[] mac = new byte[32];
-        foreach (int length in (int[])[0, 1, 58, 64])
-        {
-            byte[] message = [.. Enumerable.Range(0, length).Select(i => (byte)i)];
-            new HandshakeServer(secret).Hmac(message, mac);
-            Assert.Equal(System.Security.Cryptography.HMACSHA256.HashData(secret, message), mac);
-        }
-    }
-
-    [Fact]
     public void A_client_drops_answers_to_somebody_else()
     {
-        var server = new HandshakeServer(new byte[32]);
-        var client = Connection.Connect(ConnectionOptions.Default, new Random128(8, 8), 0, default, 0);
+        var server = TestTokens.Server();
+        var client = Connection.Connect(ConnectionOptions.Default, new Random128(8, 8), 0, default, 0, TestTokens.Mint());
         byte[] packet = new byte[1200];
         Assert.Equal(1200, client.Poll(0, packet));
-        Handshake.WriteRequest(packet, Handshake.ProtocolVersion, ClientRandom);
+        Handshake.WriteRequest(packet, Handshake.ProtocolVersion, ClientRandom, Suites);
         byte[] reply = new byte[1200];
         int bytes = server.HandleRequest(packet, From, 0, ServerRandom, reply);
         Assert.Equal(OpenResult.Foreign, client.TryOpen(reply.AsSpan(0, bytes), 0, out _));
-        bytes = Handshake.WriteRefused(reply, ClientRandom, RefuseReason.Full, "");
+        bytes = Handshake.WriteRefused(reply, ClientRandom, null, RefuseReason.BadToken, "");
         Assert.Equal(OpenResult.Foreign, client.TryOpen(reply.AsSpan(0, bytes), 0, out _));
         Assert.Equal(OpenResult.Foreign, client.TryOpen(packet, 0, out _));
         Assert.Equal(3, client.Counters.Drops(OpenResult.Foreign));
@@ -198,10 +191,15 @@ public sealed class HandshakeTests
     {
         byte[] packet = new byte[1200];
         byte[] reply = new byte[1200];
-        Handshake.WriteRequest(packet, Handshake.ProtocolVersion, ClientRandom);
+        Handshake.WriteRequest(packet, Handshake.ProtocolVersion, ClientRandom, Suites);
         int bytes = server.HandleRequest(packet, from, nowNs, ServerRandom, reply);
         Assert.True(Handshake.TryReadChallenge(reply.AsSpan(0, bytes), out Challenge challenge, out ReadOnlySpan<byte> cookie));
-        Handshake.WriteResponse(packet, challenge, cookie, 5, default);
+        ConnectToken token = TestTokens.Mint();
+        var keys = ConnectionKeys.Derive(token.Secret, ClientRandom, ServerRandom, Handshake.ProtocolVersion, challenge.Suite);
+        Handshake.WriteResponse(packet, challenge, cookie, new ResponseBody(Suites, 5, default), token.Sealed, keys);
         return packet;
     }
+
+    private static bool Verify(HandshakeServer server, byte[] response, PeerAddress from, long nowNs, out ConnectRequest request) =>
+        server.TryVerifyResponse(response, from, nowNs, 0, new byte[1200], out _, out request);
 }

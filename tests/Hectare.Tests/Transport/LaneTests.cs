@@ -87,6 +87,29 @@ public sealed class LaneTests
         Assert.Equal(0, client.QueuedBytes(Lane.Chat));
     }
 
+    [Theory]
+    [InlineData(0x8000)]
+    [InlineData(0x8001)]
+    [InlineData(0x7FFF)]
+    public void A_fragment_that_passes_from_far_back_to_far_ahead_inside_its_packet_is_nothing(int sequence)
+    {
+        var lanes = new ReliableLanes(ConnectionOptions.Default, ConnectionSide.Server);
+        const byte Whole = LaneSegment.FirstFlag | LaneSegment.LastFlag;
+        var fragments = new (ushort Sequence, byte Data)[] { (0, 1), ((ushort)sequence, 2), (1, 3) };
+        byte[] block = [(byte)fragments.Length, .. fragments.SelectMany(one => new byte[] { Whole, (byte)one.Sequence, (byte)(one.Sequence >> 8), 1, one.Data })];
+        // A first fragment makes the lane: only then is a number far back an old one.
+        lanes.Take([1, Whole, 0xFF, 0xFF, 0]);
+        ReadOnlySpan<byte> rest = block;
+        if (lanes.Check(ref rest) == OpenResult.Opened)
+            lanes.Take(block);
+        var taken = new List<byte>();
+        while (lanes.TryReceive(out _, out ReadOnlySpan<byte> message))
+            taken.Add(message[0]);
+        Assert.False(lanes.IsBroken);
+        Assert.DoesNotContain((byte)2, taken);
+        Assert.InRange(lanes.MemoryBytes, 0, 1024);
+    }
+
     [Fact]
     public void Nobody_taking_messages_stops_the_sender_and_grows_nothing()
     {
@@ -220,43 +243,77 @@ public sealed class LaneTests
     public void Hostile_fragments_make_nothing_grow_beyond_its_bound()
     {
         var options = new ConnectionOptions { ReceiveMessageBytesMax = 20_000 };
-        (_, Connection server) = PacketTests.Connected(options);
-        uint sequence = 0;
+        (Connection client, Connection server) = PacketTests.Connected(options);
         for (byte lane = 0; lane < 4; lane++)
         {
-            int window = LaneSegment.WindowOf((Lane)lane);
+            int window = LaneSegment.WindowOf((Lane)lane, ConnectionSide.Server);
             for (int i = 1; i < window; i++)
-                Assert.Equal(OpenResult.Opened, Send(server, ref sequence, [new Piece(lane, (ushort)i, 240, 0)]));
-            Assert.Equal(OpenResult.LaneFull, Send(server, ref sequence, [new Piece(lane, (ushort)window, 240, 0)]));
-            Assert.Equal(OpenResult.Malformed, Send(server, ref sequence, [new Piece((byte)(lane | LaneSegment.FirstFlag), 0, 240, 20_001)]));
+                Assert.Equal(OpenResult.Opened, Send(client, server, [new Piece(lane, (ushort)i, 240, 0)]));
+            Assert.Equal(OpenResult.LaneFull, Send(client, server, [new Piece(lane, (ushort)window, 240, 0)]));
+            Assert.Equal(OpenResult.Malformed, Send(client, server, [new Piece((byte)(lane | LaneSegment.FirstFlag), 0, 240, 20_001)]));
         }
 
         Assert.Equal(ConnectionState.Connected, server.State);
-        Assert.InRange(server.LaneMemoryBytes, 0, 448 * 256);
+        Assert.InRange(server.LaneMemoryBytes, 0, 4 * 64 * 256);
+    }
+
+    [Fact]
+    public void A_hostile_client_makes_a_zone_hold_128_kB_and_no_more()
+    {
+        // On each lane: the longest message but for its last fragment, and all that may come out of order behind a gap.
+        const int Longest = ConnectionOptions.ToServerMessageBytes, Whole = Longest / LaneSegment.DataBytesMax;
+        var options = new ConnectionOptions { ReceiveMessageBytesMax = Longest };
+        (Connection client, Connection server) = PacketTests.Connected(options);
+        int most = 0;
+        for (byte lane = 0; lane < 4; lane++)
+        {
+            for (int i = 0; i < Whole; i++)
+                Assert.Equal(OpenResult.Opened, Send(client, server, [new Piece((byte)(lane | (i == 0 ? LaneSegment.FirstFlag : 0)), (ushort)i, 240, Longest)]));
+            for (int i = Whole + 1; i < Whole + LaneSegment.WindowOf((Lane)lane, ConnectionSide.Server); i++)
+                Assert.Equal(OpenResult.Opened, Send(client, server, [new Piece(lane, (ushort)i, 240, 0)]));
+            most = Math.Max(most, server.LaneMemoryBytes);
+        }
+
+        Assert.Equal(ConnectionState.Connected, server.State);
+        Assert.InRange(most, 120 * 1024, 128 * 1024);
+    }
+
+    [Fact]
+    public void Nor_by_messages_that_leave_the_queue_one_by_one()
+    {
+        var options = new ConnectionOptions { ReceiveMessageBytesMax = ConnectionOptions.ToServerMessageBytes };
+        (Connection client, Connection server) = PacketTests.Connected(options);
+        byte whole = (byte)Lane.Chat | LaneSegment.FirstFlag | LaneSegment.LastFlag;
+        int most = 0;
+        ushort fragment = 0;
+        for (int i = 0; i < 3_000; i++)
+        {
+            Send(client, server, [new Piece(whole, fragment, 200, 200)]);
+            fragment++;
+            if (i > 70)
+                Assert.True(server.TryReceive(out _, out _));
+            most = Math.Max(most, server.LaneMemoryBytes);
+        }
+
+        Assert.InRange(most, 14_000, 16 * 1024);
     }
 
     private static void Hostile(Piece[] pieces)
     {
-        (_, Connection server) = PacketTests.Connected();
-        uint sequence = 0;
-        Assert.Equal(OpenResult.Opened, Send(server, ref sequence, pieces));
+        (Connection client, Connection server) = PacketTests.Connected();
+        Assert.Equal(OpenResult.Opened, Send(client, server, pieces));
         Assert.Equal(new CloseReason(CloseCause.ProtocolError, CloseCode.ProtocolError), server.CloseReason);
     }
 
-    private static OpenResult Send(Connection server, ref uint sequence, Piece[] pieces)
+    private static OpenResult Send(Connection client, Connection server, Piece[] pieces)
     {
-        var seal = new PacketSeal(new Random128(0x0706050403020100, 0x0F0E0D0C0B0A0908), new Random128(0x1716151413121110, 0x1F1E1D1C1B1A1918));
         byte[] datagram = new byte[1200];
-        new PacketHeader(PacketType.Payload, 5, (ushort)sequence).WriteFromClient(datagram);
         datagram[11] = 2;
         datagram[12] = (byte)pieces.Length;
         int used = 13;
         foreach (Piece piece in pieces)
             used += new LaneSegment(piece.Flags, piece.Sequence, piece.MessageBytes, new byte[piece.Bytes]).Write(datagram.AsSpan(used));
-        int bytes = seal.Seal(datagram, 11, used - 11, PacketSeal.Nonce(ConnectionSide.Client, new SequenceNumber(sequence)));
-        OpenResult result = ConnectionTests.Take(server, datagram[..bytes]);
-        sequence++;
-        return result;
+        return ConnectionTests.Take(server, datagram[..client.SealRaw(datagram, PacketType.Payload, used - 11, 0)]);
     }
 
     private static byte[] Bytes(ulong seed, int count)

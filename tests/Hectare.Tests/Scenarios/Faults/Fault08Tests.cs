@@ -31,7 +31,7 @@ public sealed class Fault08Tests(ITestOutputHelper output)
 
     private static double Walked(int inputsPerTick, bool applyEvery, bool staysInWindow = false)
     {
-        var options = new ZoneOptions { PlayersMax = 4, EntitiesMax = 4_096, OffencesMax = 100_000, ApplyEveryInput = applyEvery };
+        var options = new ZoneOptions { PlayersMax = 4, EntitiesMax = 4_096, Limits = new() { OffencesMax = 100_000 }, ApplyEveryInput = applyEvery };
         using var bench = new ZoneBench(options, TestGame.Small with { Crates = 0, Trees = 0 });
         TestClient client = bench.Join(5);
         client.Held = TopDownInput.Neutral;
