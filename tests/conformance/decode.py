@@ -1,29 +1,24 @@
 #!/usr/bin/env python3
-"""A client of the Hectare wire format, version 1, written from docs/wire-format.md alone.
+"""A client of the Hectare wire format, version 2, written from docs/wire-format.md alone.
 
     python3 tests/conformance/decode.py tests/conformance/golden.capture tests/conformance/golden.replica
 
-Replays a captured run: what one client sent and was delivered. Checks the tag of every datagram, the hash of the schema in
-the welcome, the self-check of every snapshot, that the client acked exactly what is accepted here, and that the replica
-at the end is the one in the second file. Prints `equal` and exits 0, or prints the first difference and exits 1. Anything
-malformed, and a snapshot that a client would refuse, is a difference too. Inputs are not read.
+Replays a captured run, a token ask first: what one client sent and was delivered. Checks the handshake, opens what both ends
+sealed, checks the hash of the schema, the self-check of every snapshot, that the client acked exactly what is accepted here,
+and that the replica at the end is the one in the second file. Prints `equal` and exits 0, or prints the first difference and
+exits 1. Anything malformed, and a snapshot that a client would refuse, is a difference too. Inputs are not read.
 """
 import math, struct, sys
 from collections import namedtuple
 from functools import reduce
 from itertools import zip_longest
+from handshake import CLOSE, M64, PATH_CHALLENGE, PATH_RESPONSE, PAYLOAD, SIZES, Handshake, need
 
-M32, M64 = (1 << 32) - 1, (1 << 64) - 1
-C = (0x6A09E667F3BCC908, 0xBB67AE8584CAA73B, 0x3C6EF372FE94F82B, 0xA54FF53A5F1D36F1)
-SLOTS, RING, KEPT, KEPT_NS, FROM_SERVER = 1024, 16, 1024, 30 * 10**9, 1 << 63
+M32, SLOTS, RING, KEPT, KEPT_NS = (1 << 32) - 1, 1024, 16, 1024, 30 * 10**9
 POSITION, VELOCITY, TEXT = 6, 7, 8                            # types of a field
 ALL, OWNER, PARTY = range(3)                                  # audiences of a group; the owner sees them all
 UPDATE, ENTER, LEAVE, DESTROY, ABSOLUTE = range(5)            # operations: the number of ones that begin the code
 COSINE, SINE = ([round(16384 * f(d * math.tau / 256)) for d in range(256)] for f in (math.cos, math.sin))
-
-def need(condition, why):
-    if not condition:
-        raise ValueError(why)
 
 # ---- bits, numbers, hashes
 class Bits:
@@ -67,17 +62,6 @@ def fnv(data, offset, prime, mask):
 def mix(h, v):
     m = (h ^ v) * 0xFF51AFD7ED558CCD & M64
     return m ^ m >> 32
-
-def fold(x, y):
-    return (x * y >> 64) ^ (x * y & M64)
-
-def tag(client, server, nonce, data):                         # the randoms of the handshake are pairs of u64, low first
-    k0, k1 = fold(client[0] ^ C[0], server[0] ^ C[1]), fold(client[1] ^ C[2], server[1] ^ C[3])
-    k2, h = fold(k0 ^ C[1], k1 ^ C[2]), nonce ^ k0
-    for x, y in struct.iter_unpack("<QQ", data + bytes(-len(data) % 16)):
-        h = fold(x ^ k1, y ^ h)
-    t0 = fold(h ^ k2, len(data) ^ k0)
-    return struct.pack("<QQ", t0, fold(t0 ^ k1, h ^ k2))
 
 # ---- schema; the words of a record are one integer here, the first word lowest
 Field = namedtuple("Field", "name type bits at")              # bits: of both axes together; at: the lowest in the record
@@ -313,71 +297,87 @@ class Replica:
         return out
 
 # ---- the connection
+class Lane:                                                   # one lane of one end
+    def __init__(self, window):
+        self.window, self.next, self.early, self.message, self.size = window, 0, {}, b"", 0
+
+    def take(self, first, last, number, size, data):          # yields the messages that are whole with this fragment
+        number = widen(self.next, number, 16)
+        need(number < self.next + self.window, "a fragment beyond the window")
+        self.early[number] = first, last, size, data          # a copy of one that was taken is never looked at
+        while self.next in self.early:
+            first, last, size, data = self.early.pop(self.next)
+            self.next, self.message, self.size = self.next + 1, self.message + data, size if first else self.size
+            need(first == (len(self.message) == len(data)) and last == (len(self.message) == self.size), "message bytes")
+            if last:
+                yield self.message
+                self.message = b""
+
+def read_lane_block(data):                                    # (segments, what is behind the block)
+    segments, at = [], 1
+    need(data[0], "a lane block without a segment")
+    for _ in range(data[0]):
+        flags, number, here = struct.unpack_from("<BHB", data, at)
+        first, last, size, at = flags >> 2 & 1, flags >> 3 & 1, here, at + 4
+        if first and not last:                                # message bytes
+            size, at = *struct.unpack_from("<I", data, at), at + 4
+        need(flags < 16 and (here == 240 or last and here < 240) and at + here <= len(data) and size <= 256 * 1024, "segment")
+        segments.append((flags & 3, (first, last, number, size, data[at:at + here])))
+        at += here
+    return segments, data[at:]
+
 class Client:
+    """Pairs are of client and server: the newest number sent by the one, accepted from the other, and the lanes of each."""
     def __init__(self):
-        self.client = self.server = (0, 0)
-        self.newest, self.accepted, self.sent, self.replica = -1, set(), -1, None      # the first sequence is 0
-        self.lanes = [[0, {}, b""] for _ in range(4)]         # next fragment, fragments that came early, message so far
+        self.handshake, self.replica, self.paths, self.accepted = Handshake(), None, [], set()
+        self.newest, self.lanes = [-1, -1], [[Lane(256 if lane == 3 else 64) for lane in range(4)] for _ in range(2)]
 
     def datagram(self, to_client, data):
-        need(16 < len(data) <= 1200 and data[0] <= 6, "type or size of a datagram")
-        body, end = data[:-16], data[-16:]
-        (self.handshake if data[0] < 5 else self.delivered if to_client else self.outgoing)(data[0], body, end)
+        need(len(data) in SIZES.get((to_client, data[0]), ()), "type, direction or size of a datagram")
+        (self.packet if PAYLOAD <= data[0] <= PATH_RESPONSE else self.handshake.datagram)(to_client, data)
 
-    def handshake(self, kind, body, end):                     # takes the randoms; a request's is behind 'HECT' and version
-        client = struct.unpack_from("<QQ", body, 1 if kind else 7)
-        server = struct.unpack_from("<QQ", body, 17) if kind in (1, 2) else self.server
-        need(tag(client, server if kind in (2, 3) else (0, 0), 0, body) == end, "tag of a handshake")
-        self.client, self.server = client, server
-
-    def outgoing(self, kind, body, end):
-        wire, flags, newest, held = struct.unpack("<HBHI", body[9:18].ljust(9, b"\0"))
-        sequence = widen(self.sent, wire, 16)
-        need(tag(self.client, self.server, sequence, body) == end, "tag")
-        self.sent = max(self.sent, sequence) if kind == 5 else self.sent
-        if kind == 5 and flags & 1:                           # it acks what was accepted here
-            mine = sum(1 << i for i in range(32) if self.newest - 1 - i in self.accepted)
-            theirs = newest, M32 if flags & 8 else held
-            need(theirs == (self.newest & 0xFFFF, mine), "the client acks others than were accepted here")
-
-    def delivered(self, kind, body, end):
-        wire, flags = struct.unpack_from("<HB", body, 2)
-        sequence, rest, segments = widen(self.newest, wire, 16), body[5:], []
-        need(tag(self.client, self.server, sequence + FROM_SERVER, body) == end, "tag")
-        if kind == 6 or sequence <= self.newest:              # nothing of a late packet is used
+    def packet(self, to_client, data):
+        kind, header, newest = data[0], 4 if to_client else 11, self.newest[to_client]
+        need(self.handshake.id and self.handshake.id.startswith(data[1:header - 2]), "connection id, or not accepted yet")
+        sequence = widen(newest, int.from_bytes(data[header - 2:header], "little"), 16)
+        body = self.handshake.sealing[to_client].open(sequence, data, header)
+        need(to_client or sequence == newest + 1, "the client sends %d after %d" % (sequence, newest))
+        need(kind != CLOSE or body[0] <= 7, "reason of a close")
+        need(kind != PATH_RESPONSE or body in self.paths or body == bytes(1200 - 11 - 16), "path response")
+        if to_client and (kind == CLOSE or sequence <= newest):         # nothing of a late packet is used
             return
-        need(flags < 16 and flags & 9 != 8, "flags")
+        if kind == PATH_CHALLENGE:
+            self.paths.append(body)
+        elif kind == PAYLOAD:
+            self.payload(to_client, sequence, body)
+        self.newest[to_client] = sequence
+        self.accepted.update([sequence] * to_client)
+
+    def payload(self, to_client, sequence, body):
+        flags, rest, segments = body[0], body[1:], []
+        need(flags < 16 and flags & 9 != 8, "flags of a payload")
         if flags & 1:
-            need(widen(self.sent, *struct.unpack_from("<H", rest), 16) <= self.sent, "an ack of a packet never sent")
+            newest, bits = struct.unpack("<HI", rest[:2] + (b"\xff" * 4 if flags & 8 else rest[2:6]))
             rest = rest[2 if flags & 8 else 6:]
+            self.acks(to_client, newest, bits)
         if flags & 2:
-            segments, rest = self.lane_block(rest)
-        if flags & 4:                                         # before the lanes: nothing of a refused packet is used
+            segments, rest = read_lane_block(rest)
+        need(flags & 4 or not rest, "bytes where no tail is")
+        if flags & 4 and to_client:                           # before the lanes: nothing of a refused packet is used
             need(self.replica, "a snapshot before the welcome")
             self.replica.snapshot(rest, sequence)
-        for segment in segments:
-            self.fragment(*segment)
-        self.newest = sequence
-        self.accepted.add(sequence)
+        for lane, segment in segments:
+            for message in self.lanes[to_client][lane].take(*segment):
+                if to_client and lane == 0 and message[0] == 1:         # a welcome; nothing else is of matter here
+                    self.replica = Replica(message)
 
-    def lane_block(self, data):
-        segments, at = [], 1
-        for _ in range(data[0]):
-            flags, number, size = struct.unpack_from("<BHB", data, at)
-            at += 8 if flags & 12 == 4 else 4                 # message bytes: only of a first that is not the last
-            need(flags < 16 and size <= 240 and at + size <= len(data), "segment")
-            segments.append((flags, number, data[at:at + size]))
-            at += size
-        return segments, data[at:]
-
-    def fragment(self, flags, number, data):
-        lane = self.lanes[flags & 3]
-        lane[1][widen(lane[0], number, 16)] = flags, data     # a copy of one that was taken is never looked at
-        while lane[0] in lane[1]:
-            flags, data = lane[1].pop(lane[0])
-            lane[0], lane[2] = lane[0] + 1, data if flags & 4 else lane[2] + data
-            if flags & 8 and flags & 3 == 0 and lane[2][0] == 1:      # a welcome; nothing else is of matter here
-                self.replica = Replica(lane[2])
+    def acks(self, to_client, newest, bits):
+        if to_client:
+            newest = widen(self.newest[0], newest, 16)
+            need(0 <= newest <= self.newest[0] and not bits >> min(newest, 32), "an ack of a packet never sent")
+        else:
+            mine = sum(1 << i for i in range(32) if self.newest[1] - 1 - i in self.accepted)
+            need((newest, bits) == (self.newest[1] & 0xFFFF, mine), "the client acks others than were accepted here")
 
 def compare(capture, expected):
     client, at = Client(), 0
