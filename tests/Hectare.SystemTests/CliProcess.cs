@@ -26,12 +26,22 @@ internal sealed partial class CliProcess : IAsyncDisposable
     public int Id => _process.Id;
 
     /// <summary>Starts it. Its signals work: unlike a child that a shell put into the background, one started here does not ignore SIGINT.</summary>
-    public static CliProcess Start(params string[] arguments)
+    public static CliProcess Start(params string[] arguments) => StartProgram(BuiltFile("src/Cli", "hectare.dll"), arguments);
+
+    /// <summary>Starts <c>samples/Login</c>.</summary>
+    public static CliProcess StartLogin(params string[] arguments) => StartProgram(BuiltFile("samples/Login", "Hectare.Login.dll"), arguments);
+
+    /// <summary>Starts it with a variable of the environment set.</summary>
+    public static CliProcess StartWith(string variable, string value, params string[] arguments) => StartProgram(BuiltFile("src/Cli", "hectare.dll"), arguments, (variable, value));
+
+    private static CliProcess StartProgram(string dll, string[] arguments, params (string Name, string Value)[] environment)
     {
         var start = new ProcessStartInfo(Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet") { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
-        start.ArgumentList.Add(Dll);
+        start.ArgumentList.Add(dll);
         foreach (string argument in arguments)
             start.ArgumentList.Add(argument);
+        foreach ((string name, string value) in environment)
+            start.Environment[name] = value;
         var cli = new CliProcess(Process.Start(start)!);
         cli._process.OutputDataReceived += (_, line) => Append(cli._output, line.Data);
         cli._process.ErrorDataReceived += (_, line) => Append(cli._errors, line.Data);
@@ -57,7 +67,7 @@ internal sealed partial class CliProcess : IAsyncDisposable
         }
         catch (OperationCanceledException late)
         {
-            throw new TimeoutException($"hectare did not end in {seconds} s; it said: {Output} {Errors}", late);
+            throw new TimeoutException($"it did not end in {seconds} s; it said: {Output} {Errors}", late);
         }
 
         return new CliResult(_process.ExitCode, Output, Errors);
@@ -69,12 +79,14 @@ internal sealed partial class CliProcess : IAsyncDisposable
         for (DateTime latest = DateTime.UtcNow.AddSeconds(seconds); !Output.Contains(text, StringComparison.Ordinal);)
         {
             if (_process.HasExited || DateTime.UtcNow > latest)
-                throw new TimeoutException($"hectare did not say '{text}'; it said: {Output} {Errors}");
+                throw new TimeoutException($"it did not say '{text}'; it said: {Output} {Errors}");
             await Task.Delay(20);
         }
     }
 
-    public void Signal(int signal) => SendSignal(_process.Id, signal);
+    public void Signal(int signal) => Signal(_process.Id, signal);
+
+    public static void Signal(int process, int signal) => SendSignal(process, signal);
 
     public async ValueTask DisposeAsync()
     {
@@ -88,13 +100,10 @@ internal sealed partial class CliProcess : IAsyncDisposable
     }
 
     // By the folder, not by [CallerFilePath]: CI rewrites source paths.
-    private static string Dll
+    private static string BuiltFile(string project, string dll)
     {
-        get
-        {
-            string configuration = AppContext.BaseDirectory.Contains("/Debug/", StringComparison.Ordinal) ? "Debug" : "Release";
-            return Path.Combine(RepositoryRoot, "src", "Cli", "bin", configuration, "net10.0", "hectare.dll");
-        }
+        string configuration = AppContext.BaseDirectory.Contains("/Debug/", StringComparison.Ordinal) ? "Debug" : "Release";
+        return Path.Combine(RepositoryRoot, project, "bin", configuration, "net10.0", dll);
     }
 
     public static string RepositoryRoot

@@ -14,7 +14,10 @@ internal sealed partial class RunningZone : IAsyncDisposable
 
     public string Address => string.Create(CultureInfo.InvariantCulture, $"127.0.0.1:{Port}");
 
-    public static async Task<RunningZone> StartAsync(params string[] arguments)
+    public static Task<RunningZone> StartAsync(params string[] arguments) => StartForAsync(["--open", .. arguments]);
+
+    /// <summary>One that says itself who may come in.</summary>
+    public static async Task<RunningZone> StartForAsync(params string[] arguments)
     {
         var process = CliProcess.Start(["serve", "--port", "0", .. arguments]);
         await process.SaysAsync("zone up on UDP port", 30);

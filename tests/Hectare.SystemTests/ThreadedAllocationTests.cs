@@ -83,7 +83,13 @@ public sealed class ThreadedAllocationTests(ITestOutputHelper output)
     /// <summary>The zone and its players; one call is one tick.</summary>
     private sealed class Field : IDisposable
     {
-        private static readonly ZoneOptions Options = new() { PlayersMax = Players, Threads = 2 };
+        private static readonly ZoneOptions Options = new()
+        {
+            PlayersMax = Players,
+            Threads = 2,
+            // All from one address, and at once.
+            Limits = new ZoneLimits { HandshakesBurst = 100_000 },
+        };
 
         private readonly UdpSocket[] _sockets = OpenSockets();
         private readonly List<(UdpSocket Socket, GameClient<TopDownInput> Game, FarmBot Bot)> _clients = [];
