@@ -3,7 +3,7 @@ using Hectare.Transport;
 
 namespace Hectare.Server;
 
-/// <summary>What a client did that no sound client does, or does as often. Only packets that opened count: nobody can offend in another's name.</summary>
+/// <summary>What a client did that no sound client does, or does as often. Only packets that opened count: nobody can make one in another's name.</summary>
 public enum Offence : byte
 {
     /// <summary>A sealed packet whose body is none. 20 points.</summary>
