@@ -115,3 +115,35 @@ internal sealed class LanesTarget() : FuzzTarget("lanes", "lane blocks of a host
             Property.Holds(lane <= Lane.Bulk && message.Length <= Options.ReceiveMessageBytesMax, "a message longer than any may be");
     }
 }
+
+/// <summary>A packed message of the bulk lane: its head and its Brotli stream. What was taken has just the bytes that its head says.</summary>
+internal sealed class PackedTarget() : FuzzTarget("packed", "a message of the bulk lane that was made smaller")
+{
+    private const int LongestBytes = 16_000;
+
+    private readonly byte[] _message = new byte[LongestBytes];
+    private readonly BulkPacker _packer = new();
+
+    public override int InputBytesMax => 4096;
+
+    public override int Generate(ref SeededRandom random, Span<byte> destination)
+    {
+        // Few different bytes, so that it packs.
+        Span<byte> message = _message.AsSpan(0, random.Next(BulkPacker.MessageBytesMin, 3_000));
+        int kinds = 1 << random.Next(0, 7);
+        for (int i = 0; i < message.Length; i++)
+            message[i] = (byte)random.Next(0, kinds);
+        _packer.BeginRound();
+        ReadOnlySpan<byte> packed = _packer.Pack(message);
+        packed.CopyTo(destination);
+        return packed.Length;
+    }
+
+    public override RunResult Run(Span<byte> input)
+    {
+        if (!BulkPacker.TryReadLength(input, LongestBytes, out int messageBytes))
+            return RunResult.Refused;
+        Property.Holds(messageBytes is >= BulkPacker.MessageBytesMin and <= LongestBytes && messageBytes > input.Length, "a length that no packed message has");
+        return BulkPacker.TryUnpack(input, _message.AsSpan(0, messageBytes)) ? RunResult.Taken : RunResult.Refused;
+    }
+}

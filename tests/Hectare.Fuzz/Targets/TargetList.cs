@@ -46,6 +46,7 @@ internal static class TargetList
         new RecordingTarget { Readers = ["RecordingReader.ReadHeader", "RecordingReader.ReadInputs"] },
         new CaptureTarget { Readers = ["CaptureFile.Rewrite", "UdpDatagram.TryFind", "PacketDecryptor.Visit"] },
         new UseTarget { Readers = ["UseMessage.TryRead"] },
+        new PackedTarget { Readers = ["BulkPacker.TryReadLength"] },
         new LanesTarget { Readers = ["ReliableLanes.Check", "ReliableLanes.Take", "LaneReceiver.TryTake"] },
     ];
 

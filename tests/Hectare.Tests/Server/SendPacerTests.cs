@@ -1,5 +1,5 @@
-using Hectare.Tests.Transport;
 using Hectare.Server;
+using Hectare.Tests.Transport;
 
 namespace Hectare.Tests.Server;
 
