@@ -32,6 +32,9 @@ public static class EntityCodec
             writer.Write(t0.Value, TickBits);
     }
 
+    /// <summary>Bits that <see cref="WriteMotion"/> takes.</summary>
+    public static int MotionBits(Kind kind, ulong word) => (kind.Grid.Bits * 2) + VelocityBits(word) + (Motion.IsRest(word) ? 0 : TickBits);
+
     /// <summary>See <see cref="WriteMotion"/>. At rest, T0 is the packet's tick.</summary>
     public static bool TryReadMotion(ref BitReader reader, Kind kind, Tick packetTick, out ulong word, out Tick t0)
     {
@@ -244,6 +247,18 @@ public static class EntityCodec
             writer.Write(((code & 0xFF) >> 5) << 2, 5);
         else
             writer.Write(0b01u | ((code & 0xFF) << 2), 10);
+    }
+
+    private static int VelocityBits(ulong word)
+    {
+        uint code = Motion.VelocityCode(word);
+        if (Motion.IsSampled(word) || Motion.IsEscape(word))
+            return 28;
+        if (code == 0)
+            return 2;
+        if ((code & ~0xFFu) != Intent.MagnitudeMax << 8)
+            return 17;
+        return (code & 31) == 0 ? 5 : 10;
     }
 
     private static ulong ReadVelocity(ref BitReader reader, Kind kind, int quantumX, int quantumY)

@@ -69,8 +69,11 @@ public static class SlotCodec
     {
         writer.WriteGolomb((uint)(slot - previousSlot - 1), order);
         int ones = (int)operation;
-        writer.Write((1UL << ones) - 1, Math.Min(ones + 1, 4));
+        writer.Write((1UL << ones) - 1, OperationBits(operation));
     }
+
+    /// <summary>Bits of an operation's code.</summary>
+    public static int OperationBits(SlotOperation operation) => Math.Min((int)operation + 1, 4);
 
     /// <summary>See <see cref="Write"/>. False when the slot lies outside its list.</summary>
     public static bool TryRead(ref BitReader reader, int list, int previousSlot, int order, out int slot, out SlotOperation operation)
@@ -89,8 +92,15 @@ public static class SlotCodec
     /// <summary>The order that codes these slots of a list in the fewest bits.</summary>
     /// <param name="slots">Ascending.</param>
     /// <param name="list">0 or 1.</param>
-    public static int BestOrder(ReadOnlySpan<ushort> slots, int list)
+    public static int BestOrder(ReadOnlySpan<ushort> slots, int list) => BestOrder(slots, list, out _);
+
+    /// <summary>The order that codes these slots of a list in the fewest bits, and how many those are.</summary>
+    /// <param name="slots">Ascending.</param>
+    /// <param name="list">0 or 1.</param>
+    /// <param name="gapBits">Bits of all gaps, operations and count not included.</param>
+    public static int BestOrder(ReadOnlySpan<ushort> slots, int list, out int gapBits)
     {
+        gapBits = 0;
         if (slots.IsEmpty)
             return 0;
         int mean = (slots[^1] - FirstOf(list)) / slots.Length;
@@ -109,6 +119,7 @@ public static class SlotCodec
                 (best, bestBits) = (order, bits);
         }
 
+        gapBits = bestBits;
         return best;
     }
 }

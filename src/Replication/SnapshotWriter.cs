@@ -42,7 +42,8 @@ public sealed class SnapshotWriter
     private const int BucketCount = 16;
     private const int OwnWeight = ushort.MaxValue;   // a bucket of its own: nobody's patience passes it
     private const int LookAhead = 16;          // smaller items tried after one did not fit
-    private const int GapBitsEstimate = 9;     // of a slot's gap code, for the budget
+    private const int NameBitsEstimate = 13;   // of a slot's gap and operation codes, for the budget
+    private const int SpareBits = 32;          // beside exact sizes, for counts and for gaps that change when more is chosen
     private const int UpdateBitsMean = 32;     // docs/budgets.md, Bits
     private const int HeaderBitsMax = 256;
     private const uint ShareVersionsMax = WorldHistory.Depth - 4;   // sent since B: beyond, the peer's own ring may have lost the version as of B
@@ -434,7 +435,7 @@ public sealed class SnapshotWriter
         if (slot.Urgency > 0)
             bits = Math.Min(bits / Math.Max(1, steps), UpdateBitsMean);
         int copies = rttTicks / _options.SnapshotIntervalTicks;
-        _freshBits += (bits + GapBitsEstimate + 4) * (1 + (distance switch { DistanceClass.Near => copies, DistanceClass.Middle => Math.Min(copies, 1), _ => 0 }));
+        _freshBits += (bits + NameBitsEstimate) * (1 + (distance switch { DistanceClass.Near => copies, DistanceClass.Middle => Math.Min(copies, 1), _ => 0 }));
     }
 
     private static int Weight(DistanceClass distance, in PeerView.Slot slot, int steps)
@@ -482,7 +483,7 @@ public sealed class SnapshotWriter
         slot.Urgency = (ushort)Math.Min(slot.Urgency + weight, Math.Max(weight, PeerView.UrgencyMax));
         int bucket = BucketCount - 1 - Math.Min(BucketCount - 1, BitOperations.Log2(slot.Urgency + 1u));
         int at = _candidateCount++;
-        _candidates[at] = new Candidate { Slot = (ushort)index, Operation = operation, Audience = audience, Delta = delta, Bits = bits + GapBitsEstimate + 4 };
+        _candidates[at] = new Candidate { Slot = (ushort)index, Operation = operation, Audience = audience, Delta = delta, Bits = bits + NameBitsEstimate };
         _preparedBits += _candidates[at].Bits;
         _candidateOf[index] = (ushort)at;
         _bucketNext[at] = _bucketFirst[bucket];
@@ -502,9 +503,47 @@ public sealed class SnapshotWriter
         SelectPass(peer, isLifecycle: true, lifecycle, ref used, ref chosen);
         SelectPass(peer, isLifecycle: false, bitsMax, ref used, ref chosen);
         SelectPass(peer, isLifecycle: true, bitsMax, ref used, ref chosen);
+        if (chosen < _candidateCount)
+        {
+            // Estimated with room to spare: what is really left takes a tenth more of what had no place, over a long round trip just the news that matters.
+            used = ChosenBits() + SpareBits;
+            SelectPass(peer, isLifecycle: false, bitsMax, ref used, ref chosen);
+            SelectPass(peer, isLifecycle: true, bitsMax, ref used, ref chosen);
+        }
+
         _leftOut = chosen < _candidateCount;
         Counters.LeftOut += _candidateCount - chosen;
         return chosen;
+    }
+
+    private int ChosenBits()
+    {
+        int bits = 0;
+        for (int list = 0; list < SlotCodec.Lists; list++)
+        {
+            ReadOnlySpan<ushort> slots = ChosenOf(list);
+            SlotCodec.BestOrder(slots, list, out int gapBits);
+            bits += gapBits;
+            foreach (ushort slot in slots)
+            {
+                ref Candidate candidate = ref _candidates[_candidateOf[slot]];
+                bits += candidate.Bits - NameBitsEstimate + SlotCodec.OperationBits(candidate.Operation);
+            }
+        }
+
+        return bits;
+    }
+
+    private ReadOnlySpan<ushort> ChosenOf(int list)
+    {
+        int count = 0;
+        for (int word = SlotCodec.FirstOf(list) / 64; word < SlotCodec.LimitOf(list) / 64; word++)
+        {
+            for (ulong rest = _chosen[word]; rest != 0; rest &= rest - 1)
+                _written[count++] = (ushort)((word << 6) + BitOperations.TrailingZeroCount(rest));
+        }
+
+        return _written.AsSpan(0, count);
     }
 
     private void SelectPass(PeerView peer, bool isLifecycle, int bitsMax, ref int used, ref int chosen)
@@ -624,16 +663,9 @@ public sealed class SnapshotWriter
     {
         for (int list = 0; list < SlotCodec.Lists; list++)
         {
-            int count = 0;
-            for (int word = SlotCodec.FirstOf(list) / 64; word < SlotCodec.LimitOf(list) / 64; word++)
-            {
-                for (ulong rest = _chosen[word]; rest != 0; rest &= rest - 1)
-                    _written[count++] = (ushort)((word << 6) + BitOperations.TrailingZeroCount(rest));
-            }
-
-            ReadOnlySpan<ushort> slots = _written.AsSpan(0, count);
+            ReadOnlySpan<ushort> slots = ChosenOf(list);
             int order = SlotCodec.BestOrder(slots, list), previous = SlotCodec.FirstOf(list) - 1;
-            SlotCodec.WriteCount(ref writer, count, order);
+            SlotCodec.WriteCount(ref writer, slots.Length, order);
             foreach (ushort slot in slots)
             {
                 int before = writer.BitCount;

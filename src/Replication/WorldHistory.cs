@@ -436,7 +436,7 @@ public sealed class WorldHistory
         {
             if ((at.MotionMask & (1 << (int)(version & (Depth - 1)))) == 0)
                 continue;
-            bits += delta.IsGap && version == delta.Oldest ? MotionBitsMax(kind) : pool.Step(at.Block, version).Bits;
+            bits += delta.IsGap && version == delta.Oldest ? EntityCodec.MotionBits(kind, pool.Record(at.Block, version)[0]) : pool.Step(at.Block, version).Bits;
         }
 
         return bits;
@@ -470,12 +470,12 @@ public sealed class WorldHistory
         WriteGroups(ref writer, kind, pool.Record(at.Block, delta.Newest), delta.Groups);
     }
 
-    /// <summary>Bits that <see cref="WriteAbsolute"/> takes at most, its texts included.</summary>
+    /// <summary>Bits that <see cref="WriteAbsolute"/> takes, its texts included.</summary>
     internal int AbsoluteBits(int row, int visibleGroups)
     {
         ref Row at = ref _rows[row];
         Kind kind = _kinds[at.Kind];
-        return 2 + (kind.HasMotion ? MotionBitsMax(kind) : 0) + GroupBits(at.Block, kind, at.Version, visibleGroups);
+        return 2 + (kind.HasMotion ? EntityCodec.MotionBits(kind, _pools[at.Kind].Record(at.Block, at.Version)[0]) : 0) + GroupBits(at.Block, kind, at.Version, visibleGroups);
     }
 
     /// <summary>Bits of texts among these groups of the newest version: what figures leave out.</summary>
@@ -531,8 +531,6 @@ public sealed class WorldHistory
             bits += field.Type == FieldType.Text ? _world.Texts.Find(field.Get(record)).Length * 8 : 0;
         return bits;
     }
-
-    private static int MotionBitsMax(Kind kind) => (kind.Grid.Bits * 2) + 28 + EntityCodec.TickBits;
 
     private enum MotionChange
     {

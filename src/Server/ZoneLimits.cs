@@ -28,9 +28,9 @@ public sealed record ZoneLimits
     /// Lower: a rush is refused more often; higher: holders of tokens who never join hold more places.</summary>
     public int PendingMax { get; init; } = 1_024;
 
-    /// <summary>How long a client may take from being let in to being ready, ms; then it is closed (<see cref="CloseCode.JoinTimeOut"/>). Default 5,000,
+    /// <summary>How long a client may take from being let in to being ready, ms; then it is closed (<see cref="CloseCode.JoinTimeOut"/>). Default 10,000,
     /// 1,000 to 60,000. Lower: a client with a bad link may never get in.</summary>
-    public int JoinTimeOutMs { get; init; } = 5_000;
+    public int JoinTimeOutMs { get; init; } = 10_000;
 
     /// <summary>Spent connect tokens that are remembered until they expire; when there are more, nobody else is let in. Default 32,768, 1,024 to 1,048,576.
     /// 64 bytes each, from the start. Lower: fewer players can come within the life of a token.</summary>

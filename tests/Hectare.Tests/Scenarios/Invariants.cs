@@ -1,6 +1,7 @@
 using Hectare.Client;
 using Hectare.Protocol;
 using Hectare.Replication;
+using Hectare.Transport;
 using Hectare.World;
 
 namespace Hectare.Tests.Scenarios;
@@ -15,6 +16,7 @@ internal sealed class Invariants
     private readonly Dictionary<uint, long> _destroyedNs = [];
     private readonly Dictionary<(int Client, uint Id), long> _outsideNs = [];
     private readonly Dictionary<(int Client, uint Id), long> _nearNs = [];
+    private readonly Dictionary<int, long> _unheardNs = [];
     private readonly HashSet<uint> _slotIds = [];
 
     public Invariants(SimulatedSystem system)
@@ -42,11 +44,22 @@ internal sealed class Invariants
         {
             if (client.Game.World is not { HasSnapshot: true } world || _system.ViewOf(client) is not { } view)
                 continue;
-            CheckLife(client, world, view);
-            CheckInterest(client, world);
-            if (ChecksAge)
+            bool checksAge = ChecksAge && !IsUnheard(client);
+            CheckLife(client, world, view, checksAge);
+            CheckInterest(client, world, checksAge);
+            if (checksAge)
                 CheckStaleness(client, world);
         }
+    }
+
+    // Who is not heard for a second is sent the least there is (docs/decisions/0014, Silence): then, and for two seconds to catch up, its news may be old.
+    private bool IsUnheard(SimulatedClient client)
+    {
+        const long CatchUpNs = 2_000_000_000;
+        Connection connection = _system.Zone.PeerOf(new PeerId(_system.PeerIndexOf(client)))!.Connection;
+        if (connection.RateBytesPerSecond <= _system.Zone.Options.RateBytesPerSecondMin)
+            _unheardNs[client.Index] = _system.NowNs;
+        return _unheardNs.TryGetValue(client.Index, out long ns) && _system.NowNs - ns <= CatchUpNs;
     }
 
     /// <summary>What can be said only at the end: nothing refused, nothing waited for, no self-check fired.</summary>
@@ -150,7 +163,7 @@ internal sealed class Invariants
     }
 
     // Held by the client: then the server must still have a slot for it, since a slot is freed only by an acked Leave.
-    private void CheckLife(SimulatedClient client, ReplicaWorld world, PeerView view)
+    private void CheckLife(SimulatedClient client, ReplicaWorld world, PeerView view, bool checksAge)
     {
         _slotIds.Clear();
         foreach (ref readonly PeerView.Slot slot in view.Slots)
@@ -168,14 +181,14 @@ internal sealed class Invariants
             if (_destroyedNs.TryGetValue(entity.Id.Value, out long destroyedNs))
             {
                 long allowed = client.LongestGapSince(destroyedNs, _system.NowNs) + 400_000_000;
-                if (ChecksAge && _system.NowNs - destroyedNs > allowed)
+                if (checksAge && _system.NowNs - destroyedNs > allowed)
                     Break($"{At()}: client {client.Index} holds entity {entity.Id.Value}, destroyed {(_system.NowNs - destroyedNs) / 1e6:F0} ms ago; {Slots(view, entity.Id.Value)}");
             }
         }
     }
 
     // Far outside the exit radius for longer than dwell, leave budget and link can explain.
-    private void CheckInterest(SimulatedClient client, ReplicaWorld world)
+    private void CheckInterest(SimulatedClient client, ReplicaWorld world, bool checksAge)
     {
         WorldState truth = _system.Zone.World;
         ReplicationOptions rules = _system.Zone.Options.Replication;
@@ -191,7 +204,7 @@ internal sealed class Invariants
                 continue;
             }
 
-            if (!_outsideNs.TryAdd(key, _system.NowNs) && ChecksAge && _system.NowNs - _outsideNs[key] > client.LongestGapSince(_outsideNs[key], _system.NowNs) + (2 * rules.DwellTicks * _system.TickNs) + 600_000_000)
+            if (!_outsideNs.TryAdd(key, _system.NowNs) && checksAge && _system.NowNs - _outsideNs[key] > client.LongestGapSince(_outsideNs[key], _system.NowNs) + (2 * rules.DwellTicks * _system.TickNs) + 600_000_000)
                 Break($"{At()}: client {client.Index} holds entity {entity.Id.Value} at {Distance(truth, row, avatar):F0} units for {(_system.NowNs - _outsideNs[key]) / 1e6:F0} ms");
         }
     }
