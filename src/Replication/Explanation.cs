@@ -27,7 +27,7 @@ public static class Explanation
 
         Line(text, $"peer {peer.Index}, avatar {peer.AvatarId}{PlaceOf(replicator, peer)}");
         Line(text, $"interest: {Bits(peer.Cells)} cells, {Bits(peer.Pending)} not yet looked into, {Bits(peer.Beyond)} to be dropped after the dwell");
-        Line(text, $"known: {peer.KnownCount} entities, {peer.MoverCount} movers of {replicator.Options.InterestCap}{(peer.IsCapped ? ", capped: a crowd's rest is told as a density" : "")}");
+        Line(text, $"known: {peer.KnownCount} entities, {peer.MoverCount} movers of {replicator.Detail.InterestCap}{(peer.IsCapped ? ", capped: a crowd's rest is told as a density" : "")}");
         Line(text, $"slots: {peer.Slots.Length} used so far, {entering} entering, {leaving} leaving, {free} free, {unacked} with news not acked");
         Line(text, $"budget: {peer.Bytes} bytes now, {peer.RateBytesPerSecond} a second; last snapshot {tick - peer.LastSentTick} ticks ago, {(peer.LeftOut ? "something was left out for want of bytes" : "complete")}");
         Line(text, $"since it came: {peer.UpdatesWritten} updates, {peer.UnknownPackets} packets of unknown fate, {peer.Resyncs} resyncs");
@@ -48,7 +48,7 @@ public static class Explanation
 
         Kind kind = replicator.World.KindOf(row);
         double units = DistanceUnits(replicator, peer, row);
-        string distance = entity == peer.AvatarId ? "its own" : units <= replicator.Options.NearUnits ? "near" : units <= replicator.Options.FarUnits ? "middle" : "far";
+        string distance = entity == peer.AvatarId ? "its own" : units <= replicator.Detail.NearUnits ? "near" : units <= replicator.Detail.FarUnits ? "middle" : "far";
         Line(text, $"{entity}: {kind.Name} at {Place(replicator.World, row)}, {units:0.0} units from the avatar: class {distance}");
         int cell = replicator.World.Cell[row];
         Line(text, InterestIn(replicator, peer, row, cell, kind));
@@ -99,8 +99,8 @@ public static class Explanation
             return replicator.Landmarks.Has(row) ? "it is out of the reach of its kind" : "its cell is out of the peer's interest";
         if (replicator.Landmarks.Has(row))
             return peer.LandmarksDue ? $"landmarks wait for their turn: half of {replicator.Options.EntersMax} entities in one snapshot" : "all slots are taken, or it has just come";
-        if (kind.CountsInCrowd && peer.MoverCount >= replicator.Options.InterestCap)
-            return $"the crowd is capped at {replicator.Options.InterestCap} movers and others are nearer; it counts in the cell's density";
+        if (kind.CountsInCrowd && peer.MoverCount >= replicator.Detail.InterestCap)
+            return $"the crowd is capped at {replicator.Detail.InterestCap} movers and others are nearer; it counts in the cell's density";
         if (replicator.Interest.IsPending(peer, cell))
             return $"its cell waits for its turn: at most {replicator.Options.EntersMax} entities enter in one snapshot, nearest first";
         return peer.Slots.Length == SlotCodec.SlotsMax ? "all slots are taken" : "it has just come: it enters with the next snapshot";
@@ -119,7 +119,7 @@ public static class Explanation
 
     private static string Place(WorldState world, int row) => string.Create(CultureInfo.InvariantCulture, $"({Units.ToDouble(world.X[row]):0.00}, {Units.ToDouble(world.Y[row]):0.00})");
 
-    private static int Bits(uint[] words)
+    private static int Bits(ReadOnlySpan<uint> words)
     {
         int bits = 0;
         foreach (uint word in words)

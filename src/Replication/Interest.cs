@@ -34,14 +34,22 @@ internal sealed class Interest
     private readonly bool[] _isPull;
     private readonly PeerView?[] _peers;
     private readonly Landmarks _landmarks;
+    private readonly Parties _parties;
+    private readonly Viewpoints _viewpoints;
+    private readonly (ushort Peer, uint Id)[] _pushes = new (ushort, uint)[128];
+    private readonly int[] _ranks = new int[Side * Side];     // place in Spiral of an offset on the torus
+    private int _pushCount;
+    private Tick[]? _newsTick;               // by cell: when something that no crowd counts last came, or changed its owner; none until there is a crowd
 
-    internal Interest(WorldState world, ReplicationOptions options, ReplicationCounters counters, PeerView?[] peers, Landmarks landmarks)
+    internal Interest(WorldState world, ReplicationOptions options, ReplicationCounters counters, PeerView?[] peers, Landmarks landmarks, Parties parties, Viewpoints viewpoints)
     {
         _world = world;
         _options = options;
         _counters = counters;
         _peers = peers;
         _landmarks = landmarks;
+        _parties = parties;
+        _viewpoints = viewpoints;
         _cellShift = BitOperations.Log2((uint)world.Grid.CellUnits) + Units.Shift;
         _cellsPerSide = world.Grid.CellsPerSide;
         int exit = options.IsOff(Mechanisms.Hysteresis) ? options.EnterRadiusUnits : options.ExitRadiusUnits;
@@ -56,6 +64,9 @@ internal sealed class Interest
         _subscriberCount = new int[_cellsPerSide * _cellsPerSide];
         _isPull = new bool[_cellsPerSide * _cellsPerSide];
         Spiral = MakeSpiral();
+        Array.Fill(_ranks, -1);
+        for (int rank = 0; rank < Spiral.Length; rank++)
+            _ranks[((Spiral[rank].Y & 31) * Side) + (Spiral[rank].X & 31)] = rank;
     }
 
     /// <summary>Offsets of cells from the viewpoint's, nearest first.</summary>
@@ -63,12 +74,23 @@ internal sealed class Interest
 
     internal int CellsPerSide => _cellsPerSide;
 
+    internal bool IsInside(int x, int y) => (uint)x < (uint)_cellsPerSide && (uint)y < (uint)_cellsPerSide;
+
+    /// <summary>The place in <see cref="Spiral"/> of an offset on the torus; -1 where no cell can be subscribed.</summary>
+    internal int RankOf(int dx, int dy) => _ranks[((dy & 31) * Side) + (dx & 31)];
+
+    /// <summary>The cell at a place of <see cref="Spiral"/> round a peer's viewpoint.</summary>
+    internal int CellAt(PeerView peer, int rank) => ((peer.CellY + Spiral[rank].Y) * _cellsPerSide) + peer.CellX + Spiral[rank].X;
+
     /// <summary>Peers that are told of changes in a cell one by one; empty in a crowd.</summary>
     internal ReadOnlySpan<ushort> SubscribersOf(int cell) => _isPull[cell] ? [] : _subscribers[cell].AsSpan(0, _subscribers[cell] is null ? 0 : _subscriberCount[cell]);
 
-    internal long MemoryBytes => _subscribers.Sum(list => list is null ? 0L : list.Length * 2L) + (_subscriberCount.LongLength * 13);
+    internal long MemoryBytes => _subscribers.Sum(list => list is null ? 0L : list.Length * 2L) + (_subscriberCount.LongLength * 13) + ((_newsTick?.LongLength ?? 0) * 4);
 
-    /// <summary>Follows the peer's viewpoint. Called once a tick for every peer with an avatar.</summary>
+    /// <summary>True when a viewpoint has crossed no line and nothing waits for its time.</summary>
+    internal bool Stays(int peerIndex, int x, int y, Tick tick) => _viewpoints.Stays(peerIndex, x >> (_cellShift - QuarterShift), y >> (_cellShift - QuarterShift), tick);
+
+    /// <summary>Follows the peer's viewpoint. Once a tick for every peer whose viewpoint does not stay.</summary>
     internal void Follow(PeerView peer, int x, int y, Tick tick)
     {
         int quarterX = x >> (_cellShift - QuarterShift), quarterY = y >> (_cellShift - QuarterShift);
@@ -81,6 +103,7 @@ internal sealed class Interest
             DropAll(peer, beyondReachOnly: (cellX, cellY));
         (peer.QuarterX, peer.QuarterY, peer.CellX, peer.CellY, peer.HasView) = (quarterX, quarterY, cellX, cellY, true);
         Recompute(peer, (((quarterY & 3) * 4) + (quarterX & 3)) * Side, tick, timer);
+        _viewpoints.Followed(peer.Index, quarterX, quarterY, peer.HasBeyond, peer.BeyondDue);
         if (crossed)
             _landmarks.OnCrossed(peer, isFirst);
     }
@@ -106,6 +129,13 @@ internal sealed class Interest
         return (peer.Pending[word] & bit) != 0;
     }
 
+    /// <summary>All that may enter from a cell has.</summary>
+    internal void ClearPending(PeerView peer, int cell)
+    {
+        (int word, uint bit) = Place(cell);
+        peer.Pending[word] &= ~bit;
+    }
+
     /// <summary>Looks for entities to enter in one cell, if the peer subscribes to it.</summary>
     internal void Reconsider(PeerView peer, int cell)
     {
@@ -116,15 +146,30 @@ internal sealed class Interest
         peer.HasPending = true;
     }
 
+    /// <summary>Looks into those subscribed cells into which something came since a tick that no crowd's rank chooses: where many look on, nobody was told.</summary>
+    /// <remarks>Movers are found by rank, and the peer's own and its party's are told to it; so what a look costs does not grow with the crowd.</remarks>
+    internal void ReconsiderChanged(PeerView peer, Tick since)
+    {
+        if (_newsTick is null)
+            return;
+        foreach (int cell in new CellsByRow(this, peer))
+        {
+            if (_newsTick[cell] > since)
+                Reconsider(peer, cell);
+        }
+    }
+
     /// <summary>Who crossed which cell line in this tick, judged by the subscriptions as they were before any viewpoint is followed.</summary>
     /// <remarks>Before, not after: of a cell that is dropped or added in the same tick, the grid no longer says who was in it.</remarks>
-    internal void Cross()
+    internal void Cross(Tick tick)
     {
         foreach (WorldEvent change in _world.Events)
         {
             Visibility visibility = _world.Schema.Kinds[change.KindIndex].Visibility;
             if (visibility == Visibility.Never || _landmarks.Take(in change))
                 continue;
+            if (change.Kind != WorldEventKind.Destroyed)
+                Note(in change, tick);
             switch (change.Kind)
             {
                 case WorldEventKind.Spawned:
@@ -160,6 +205,24 @@ internal sealed class Interest
             else
                 Push(new EntityId(_world.Id[row]), _world.Cell[row]);
         }
+
+        FlushPushes();
+    }
+
+    // In a crowd cells push nothing, and ranks choose among movers alone: whoever is to be told of it all the same finds it here.
+    private void Note(in WorldEvent change, Tick tick)
+    {
+        int cell = _world.Cell[change.Row], owner = _world.Owner[change.Row];
+        Kind kind = _world.Schema.Kinds[change.KindIndex];
+        if (_newsTick is not null && !kind.CountsInCrowd && kind.Visibility is not (Visibility.OwnerOnly or Visibility.Party))
+            _newsTick[cell] = tick;
+        if ((uint)owner >= (uint)_peers.Length)
+            return;
+        foreach (int member in _parties.MembersWith(owner))
+        {
+            if (_peers[member] is { } peer && peer.FindSlot(change.Id.Value) < 0)
+                Reconsider(peer, cell);
+        }
     }
 
     private void Push(EntityId id, int cell)
@@ -167,34 +230,79 @@ internal sealed class Interest
         foreach (ushort peer in SubscribersOf(cell))
         {
             _counters.Pushes++;
-            _peers[peer]!.MarkNews(id.Value);
+            _pushes[_pushCount++] = (peer, id.Value);
+            if (_pushCount == _pushes.Length)
+                FlushPushes();
         }
+    }
+
+    // Each finds one slot among the hundreds of one peer among thousands: three looks into memory, one after the other. So many together wait for three, not for
+    // three times as many.
+    private void FlushPushes()
+    {
+        ReadOnlySpan<(ushort Peer, uint Id)> pushes = _pushes.AsSpan(0, _pushCount);
+        foreach ((ushort peer, _) in pushes)
+            Prefetch.Object(_peers[peer], PeerView.FindBytes);
+        foreach ((ushort peer, uint id) in pushes)
+            _peers[peer]!.PrefetchFind(id);
+        foreach ((ushort peer, uint id) in pushes)
+            _peers[peer]!.PrefetchSlot(id);
+        foreach ((ushort peer, uint id) in pushes)
+            _peers[peer]!.MarkNews(id);
+        _pushCount = 0;
     }
 
     private void MarkPending(int cell, int except)
     {
         (int word, uint bit) = Place(cell);
-        foreach (ushort index in SubscribersOf(cell))
+        (int exceptWord, uint exceptBit) = Place(Math.Max(0, except));
+        bool isNeighbour = IsNeighbour(cell, except);
+        ReadOnlySpan<ushort> subscribers = SubscribersOf(cell);
+        for (int i = 0; i < subscribers.Length; i++)
         {
-            // Whoever looked at the cell it comes from knows it already; unless that cell still waits to be looked at.
-            PeerView peer = _peers[index]!;
-            if (except >= 0 && Subscribes(peer, except) && !IsPending(peer, except))
+            PrefetchCells(subscribers, i, exceptWord);
+            ushort index = subscribers[i];
+            // Whoever looked at the cell it comes from knows it already; unless that cell still waits to be looked at, or was a crowd's.
+            bool knows = except >= 0 && !_isPull[except] && (isNeighbour
+                ? (Cells(index, exceptWord) & ~Viewpoints.Of(_viewpoints.Pending, index)[exceptWord] & exceptBit) != 0
+                : Subscribes(_peers[index]!, except) && !IsPending(_peers[index]!, except));
+            if (knows)
                 continue;
-            peer.Pending[word] |= bit;
-            peer.HasPending = true;
+            Viewpoints.Of(_viewpoints.Pending, index)[word] |= bit;
+            _peers[index]!.HasPending = true;
         }
     }
+
+    private uint Cells(ushort peer, int word) => _viewpoints.Cells[(peer * Side) + word];
+
+    private void PrefetchCells(ReadOnlySpan<ushort> subscribers, int at, int word)
+    {
+        const int Ahead = 8;
+        if (at + Ahead >= subscribers.Length)
+            return;
+        int place = (subscribers[at + Ahead] * Side) + word;
+        Prefetch.Line(ref _viewpoints.Cells[place]);
+        Prefetch.Line(ref _viewpoints.Pending[place]);
+    }
+
+    // Who subscribes to a cell can subscribe to those round it only within the reach of its bitmap: then a bit says it all.
+    private bool IsNeighbour(int cell, int other)
+        => other >= 0 && Math.Abs((cell % _cellsPerSide) - (other % _cellsPerSide)) <= 1 && Math.Abs((cell / _cellsPerSide) - (other / _cellsPerSide)) <= 1;
 
     private (int Word, uint Bit) Place(int cell) => ((cell / _cellsPerSide) & 31, 1u << ((cell % _cellsPerSide) & 31));
 
     // Whether it really leaves is seen when the peer is written: it may subscribe to the new cell in this very tick.
     private void LeaveCell(EntityId id, int from, int to)
     {
-        foreach (ushort index in SubscribersOf(from))
+        (int word, uint bit) = Place(to);
+        bool isNeighbour = IsNeighbour(from, to);
+        ReadOnlySpan<ushort> subscribers = SubscribersOf(from);
+        for (int i = 0; i < subscribers.Length; i++)
         {
-            PeerView peer = _peers[index]!;
-            if (!Subscribes(peer, to))
-                peer.MarkNews(id.Value);
+            PrefetchCells(subscribers, i, word);
+            ushort index = subscribers[i];
+            if (isNeighbour ? (Cells(index, word) & bit) == 0 : !Subscribes(_peers[index]!, to))
+                _peers[index]!.MarkNews(id.Value);
         }
     }
 
@@ -305,17 +413,17 @@ internal sealed class Interest
         int count = --_subscriberCount[cell];
         if (_isPull[cell])
         {
+            // Its slots are looked at when it is written: that finds what was here, and what went on from here untold. Not the rows of a crowd's cell.
             peer.PullCells--;
-            peer.PullOnce = true;      // what went on from here was not told to it
+            peer.PullOnce = true;
             if (count < _options.PushSubscribersMax * 3 / 4)
                 SetPull(cell, false);
-        }
-        else
-        {
-            ushort[] list = _subscribers[cell]!;
-            list[Array.IndexOf(list, (ushort)peer.Index, 0, count + 1)] = list[count];
+            return;
         }
 
+        ushort[] list = _subscribers[cell]!;
+        list[Array.IndexOf(list, (ushort)peer.Index, 0, count + 1)] = list[count];
+        _counters.RowsLeft += _world.Grid.Count[cell];
         foreach (int row in _world.Grid.RowsOf(cell))
         {
             if (!_landmarks.Has(row))
@@ -323,25 +431,32 @@ internal sealed class Interest
         }
     }
 
-    // Rare, and with hysteresis: looks at every peer once.
+    // Rare, and with hysteresis.
     private void SetPull(int cell, bool pull)
     {
         _isPull[cell] = pull;
+        ushort[] list = _subscribers[cell]!;
+        if (pull)
+        {
+            _newsTick ??= new Tick[_isPull.Length];
+            _counters.PullSwitches++;
+            for (int i = 0; i < _subscriberCount[cell]; i++)
+                _peers[list[i]]!.PullCells++;
+            return;
+        }
+
+        // Who subscribes is in no list: every peer is asked once.
         int count = 0;
-        ushort[] list = _subscribers[cell] ??= new ushort[FirstSubscribers];
-        if (list.Length < _options.PushSubscribersMax + 1)
-            Array.Resize(ref list, _options.PushSubscribersMax + 1);
-        _subscribers[cell] = list;
         foreach (PeerView? peer in _peers)
         {
             if (peer is null || !Subscribes(peer, cell))
                 continue;
-            peer.PullCells += pull ? 1 : -1;
-            if (!pull && count < list.Length)
-                list[count++] = (ushort)peer.Index;
-            if (!pull)
-                peer.PullOnce = true;      // what changed, came and went while nobody pushed
+            peer.PullCells--;
+            list[count++] = (ushort)peer.Index;
+            peer.PullOnce = true;      // what changed, came and went while nobody pushed
         }
+
+        Contract.Assert(count == _subscriberCount[cell]);
     }
 
     // Cells that touch the disc of that radius round any point of a quarter, as bits dx + 15 for each dy + 15.

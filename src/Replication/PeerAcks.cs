@@ -15,7 +15,7 @@ public sealed partial class PeerView
     private const int AckWindow = 32;
 
     private readonly PacketRecord[] _packets = new PacketRecord[PacketsMax];
-    private uint[] _entries = new uint[1024];     // ring: slot 10 bits, operation 3, audience 2, version's low 16 at bit 16
+    private Entry[] _entries = new Entry[512];    // ring
     private int _entryHead;                       // next entry, counts up
     private int _entryCount;
     private int _packetHead;                      // next packet, counts up
@@ -34,6 +34,7 @@ public sealed partial class PeerView
     {
         if (HasBaseline && newest <= Baseline)
             return;
+        PrefetchResolved(newest);
         for (; _packetTail != _packetHead; _packetTail++)
         {
             ref PacketRecord packet = ref _packets[_packetTail % PacketsMax];
@@ -58,7 +59,7 @@ public sealed partial class PeerView
             if (packet.Sequence == refused)
             {
                 for (int e = 0; e < packet.EntryCount; e++)
-                    MarkUnknown((int)(_entries[(packet.EntryStart + e) & (_entries.Length - 1)] & 1023), packet.Sequence);
+                    MarkUnknown(_entries[(packet.EntryStart + e) & (_entries.Length - 1)].Slot, packet.Sequence);
             }
         }
 
@@ -73,7 +74,7 @@ public sealed partial class PeerView
         _packets[_packetHead % PacketsMax] = new PacketRecord { Sequence = sequence, EntryStart = _entryHead };
     }
 
-    internal void AddEntry(int slot, SlotOperation operation, byte audience, uint version)
+    internal void AddEntry(int slot, SlotOperation operation, byte audience, uint version, uint hash)
     {
         if (_entryCount == _entries.Length && _entries.Length < EntriesMax)
             GrowEntries();
@@ -81,7 +82,7 @@ public sealed partial class PeerView
         while (_entryCount == _entries.Length && _packetTail != _packetHead)
             ForgetOldest();
 
-        _entries[_entryHead & (_entries.Length - 1)] = (uint)slot | ((uint)operation << 10) | ((uint)audience << 13) | (version << 16);
+        _entries[_entryHead & (_entries.Length - 1)] = new Entry((uint)slot | ((uint)operation << 10) | ((uint)audience << 13) | (version << 16), hash);
         _entryHead++;
         _entryCount++;
         _packets[_packetHead % PacketsMax].EntryCount++;
@@ -100,10 +101,23 @@ public sealed partial class PeerView
 
     private void GrowEntries()
     {
-        uint[] grown = new uint[_entries.Length * 2];
+        var grown = new Entry[_entries.Length * 2];
         for (int i = _entryHead - _entryCount; i != _entryHead; i++)
             grown[i & (grown.Length - 1)] = _entries[i & (_entries.Length - 1)];
         _entries = grown;
+    }
+
+    // Their slots lie anywhere: all are asked for at once, not one after the other.
+    private void PrefetchResolved(SequenceNumber newest)
+    {
+        for (int i = _packetTail; i != _packetHead; i++)
+        {
+            ref PacketRecord packet = ref _packets[i % PacketsMax];
+            if (newest - packet.Sequence < 0)
+                break;
+            for (int e = 0; e < packet.EntryCount; e++)
+                Prefetch.Line(ref _slots[_entries[(packet.EntryStart + e) & (_entries.Length - 1)].Slot]);
+        }
     }
 
     private void Resolve(in PacketRecord packet, bool accepted, bool isUnknown, Tick tick)
@@ -111,22 +125,22 @@ public sealed partial class PeerView
         UnknownPackets += isUnknown ? 1 : 0;
         for (int e = 0; e < packet.EntryCount; e++)
         {
-            uint entry = _entries[(packet.EntryStart + e) & (_entries.Length - 1)];
-            int index = (int)(entry & 1023);
+            Entry entry = _entries[(packet.EntryStart + e) & (_entries.Length - 1)];
+            int index = entry.Slot;
             ref Slot slot = ref _slots[index];
             if (IsOfAnother(in slot, packet.Sequence))
                 continue;
-            var operation = (SlotOperation)((entry >> 10) & 7);
+            SlotOperation operation = entry.Operation;
             if (accepted)
-                Acked(index, ref slot, operation, entry, tick);
+                Acked(index, ref slot, operation, in entry, tick);
             else if (isUnknown)
                 MarkUnknown(index, packet.Sequence);
             else if (!_options.IsOff(Mechanisms.Resend))
-                Lost(index, ref slot, operation, entry >> 16);
+                Lost(index, ref slot, operation, entry.Word >> 16);
         }
     }
 
-    private void Acked(int index, ref Slot slot, SlotOperation operation, uint entry, Tick tick)
+    private void Acked(int index, ref Slot slot, SlotOperation operation, in Entry entry, Tick tick)
     {
         if (operation is SlotOperation.Leave or SlotOperation.Destroy)
         {
@@ -137,17 +151,20 @@ public sealed partial class PeerView
             return;
         }
 
+        Unshare(index);
         if (slot.State == SlotState.Entering)
             slot.State = SlotState.Known;
         slot.Flags &= ~(SlotFlags.Unknown | SlotFlags.OnKept);
         if (operation is SlotOperation.Enter or SlotOperation.Absolute)
-            slot.AckedAudience = (byte)((entry >> 13) & 3);
-        slot.AckedVersion = Widen(entry >> 16, slot.SentVersion);
-        if (_history.IdOf(slot.Row) == slot.Id && _history.Holds(slot.Row, slot.AckedVersion))
-            slot.AckedHash = _history.HashOf(slot.Row, slot.AckedVersion);
+            slot.AckedAudience = (byte)((entry.Word >> 13) & 3);
+        slot.AckedVersion = Widen(entry.Word >> 16, slot.SentVersion);
+        slot.AckedHash = entry.Hash;
+        Share(index);
+        // What told an audience is looked at once more: it may have changed and changed back. And what leaves by now goes on saying so.
+        if (operation == SlotOperation.Update && slot.State == SlotState.Known && !slot.IsFresh && slot.AckedVersion == slot.SentVersion)
+            ClearNews(index);
         else
-            slot.Flags |= SlotFlags.Unknown;      // its content is no longer known here: it cannot be checked, nor coded against
-        MarkSlot(index);
+            MarkSlot(index);
     }
 
     private void Lost(int index, ref Slot slot, SlotOperation operation, uint versionLow)
@@ -171,7 +188,9 @@ public sealed partial class PeerView
         ref Slot slot = ref _slots[index];
         if (index >= SlotLimit || IsOfAnother(in slot, sequence))
             return;
+        Unshare(index);
         slot.Flags |= SlotFlags.Unknown | SlotFlags.Due;
+        Share(index);
         MarkSlot(index);
     }
 
@@ -215,15 +234,27 @@ public sealed partial class PeerView
     }
 
     /// <summary>The version the peer still keeps of an entity, if its Leave was acked at most 20 s ago and the version is still held.</summary>
-    internal bool TryTakeKept(uint id, int row, Tick tick, out uint version, out byte audience)
+    internal bool TryTakeKept(uint id, int row, Tick tick, out uint version, out uint hash, out byte audience)
     {
+        hash = 0;
         int at = Array.IndexOf(_keptIds, id);
         version = at < 0 ? 0 : _kept[at].Version >> 2;
         audience = at < 0 ? (byte)0 : (byte)(_kept[at].Version & 3);
         if (at < 0)
             return false;
         _keptIds[at] = 0;
-        return tick - _kept[at].Tick <= 20 * _options.TickRate && _history.Holds(row, version);
+        if (tick - _kept[at].Tick > 20 * _options.TickRate || !_history.Holds(row, version))
+            return false;
+        hash = _history.HashOf(row, version);
+        return true;
+    }
+
+    /// <summary>What a packet carried of one slot. Word: slot 10 bits, operation 3, audience 2, the version's low 16 at bit 16. Hash: of that version's content.</summary>
+    private readonly record struct Entry(uint Word, uint Hash)
+    {
+        public int Slot => (int)(Word & 1023);
+
+        public SlotOperation Operation => (SlotOperation)((Word >> 10) & 7);
     }
 
     private struct PacketRecord

@@ -11,13 +11,14 @@ namespace Hectare.Replication;
 public sealed partial class PeerView
 {
     // Sized for what a peer knows on a well-filled map, so that a steady tick allocates nothing; they grow in a crowd.
-    private const int SlotsAtStart = 768;
+    private const int SlotsAtStart = 704;
 
     /// <summary>Where what has waited longest stops: below the peer's own entity.</summary>
     internal const int UrgencyMax = (1 << 14) - 2;
 
     private readonly WorldHistory _history;
     private readonly ReplicationOptions _options;
+    private readonly Viewpoints _viewpoints;
     private Slot[] _slots = new Slot[SlotsAtStart];
     private ulong[] _news = new ulong[SlotsAtStart / 64];       // bit per slot: look at it when the peer is written
     private ushort[] _map = new ushort[2048];   // slot + 1 by entity id, open addressing
@@ -26,13 +27,14 @@ public sealed partial class PeerView
     private readonly List<ushort> _leaving = new(128);            // slots whose Leave or Destroy is not acked
     private readonly int[] _slotLimit = [SlotCodec.FirstOf(0), SlotCodec.FirstOf(1)];
 
-    internal PeerView(int index, WorldHistory history, ReplicationOptions options, Tick tick)
+    internal PeerView(int index, WorldHistory history, ReplicationOptions options, Viewpoints viewpoints, Tick tick)
     {
         Index = index;
         _history = history;
         _options = options;
-        Phase = index;
+        _viewpoints = viewpoints;
         LastSentTick = tick - options.KeepAliveTicks;
+        PromisedTicks = options.SnapshotIntervalTicks;
         LastCrowdTick = tick - options.TickRate;
         Bytes = options.BytesPerSecond / 4;
         BytesTick = tick;
@@ -60,6 +62,9 @@ public sealed partial class PeerView
     /// <summary>The next packet is due at once, with whatever there is to tell: the peer has just become reachable at another address.</summary>
     public void SendAtOnce() => DueAtOnce = true;
 
+    /// <summary>True when <see cref="SendAtOnce"/> was asked and nothing was sent since.</summary>
+    public bool IsDueAtOnce => DueAtOnce;
+
     /// <summary>Bytes per second this peer may be sent.</summary>
     public int RateBytesPerSecond { get; set; }
 
@@ -76,9 +81,12 @@ public sealed partial class PeerView
     public long Resyncs { get; private set; }
 
     // Cells (Interest).
-    internal readonly uint[] Cells = new uint[Interest.Side];
-    internal readonly uint[] Beyond = new uint[Interest.Side];
-    internal readonly uint[] Pending = new uint[Interest.Side];   // cells that may hold entities not yet entered
+    internal Span<uint> Cells => Viewpoints.Of(_viewpoints.Cells, Index);
+
+    internal Span<uint> Beyond => Viewpoints.Of(_viewpoints.Beyond, Index);
+
+    internal Span<uint> Pending => Viewpoints.Of(_viewpoints.Pending, Index);
+
     internal bool HasPending;
     internal bool HasView;
     internal bool HasBeyond;
@@ -93,10 +101,15 @@ public sealed partial class PeerView
     internal Relevance? Relevance;                                // none until the game names the first
 
     // Sending (SnapshotWriter).
-    internal readonly int Phase;
+    internal ref int Phase => ref _viewpoints.PhaseOf(Index);
     internal Tick LastSentTick;
+    internal uint LastSentTurn;
     internal int PromisedTicks;       // the next packet comes at most so long after the last: what its header said
     internal Tick LastCrowdTick;
+    internal bool IsInCrowd;          // its looks at the crowd are spread
+    internal bool IsFilling;          // others of the nearest wait to enter
+    internal ushort[]? ToldCounts;    // densities as they were last told, by cell of the torus; none until it stands in a crowd
+    internal int ToldCells;           // of those, that are not 0
     internal int DensityCursor;
     internal int Bytes;               // token bucket
     internal Tick BytesTick;
@@ -110,8 +123,8 @@ public sealed partial class PeerView
     internal int SlotLimit => _slotLimit[1];
 
     /// <summary>Bytes this view takes.</summary>
-    public long MemoryBytes => 512 + ((long)_slots.Length * Unsafe.SizeOf<Slot>()) + (_news.Length * 8L) + (_map.Length * 2L) + (Interest.Side * 12L)
-        + (_entries.Length * 4L) + (_packets.Length * (long)Unsafe.SizeOf<PacketRecord>()) + (_keptIds.Length * 12L) + ((_free[0].EnsureCapacity(0) + _free[1].EnsureCapacity(0)) * 2L)
+    public long MemoryBytes => 512 + ((long)_slots.Length * Unsafe.SizeOf<Slot>()) + (_news.Length * 8L) + (_map.Length * 2L) + (Interest.Side * 12L) + ((ToldCounts?.Length ?? 0) * 2L)
+        + (_entries.Length * 8L) + (Shares * 6L) + (_packets.Length * (long)Unsafe.SizeOf<PacketRecord>()) + (_keptIds.Length * 12L) + ((_free[0].EnsureCapacity(0) + _free[1].EnsureCapacity(0)) * 2L)
         + (Relevance is null ? 0 : Relevance.MemoryBytes);
 
     /// <summary>The entity whose surroundings the peer is told of, and which it is told of first.</summary>
@@ -121,6 +134,7 @@ public sealed partial class PeerView
         if (AvatarId != id)
             MarkNews(AvatarId.Value);
         (AvatarRow, AvatarId) = (row, id);
+        _viewpoints.Set(Index, row, id.Value);
     }
 
     /// <summary>The ids the peer has entered (or is entering): what it holds, or will once its acks are in.</summary>
@@ -136,6 +150,28 @@ public sealed partial class PeerView
     /// <summary>True when the peer has entered, or is entering, the entity.</summary>
     public bool Knows(EntityId id) => FindSlot(id.Value) >= 0;
 
+    /// <summary>Asks for the memory of what an ack touches first: call it some peers before <see cref="OnAck"/>.</summary>
+    public void PrefetchAcks()
+    {
+        Prefetch.Line(ref _packets[_packetTail % PacketsMax]);
+        Prefetch.Line(ref _entries[(_entryHead - _entryCount) & (_entries.Length - 1)]);
+    }
+
+    /// <summary>Asks for the memory of what a snapshot is chosen from: call it some peers before <see cref="SnapshotWriter.Prepare"/>.</summary>
+    public void PrefetchNews()
+    {
+        Prefetch.Line(ref _news[0]);
+        Prefetch.Line(ref _news[Math.Min(8, _news.Length - 1)]);
+        Prefetch.Line(ref _packets[_packetHead % PacketsMax]);
+        Prefetch.Line(ref _entries[_entryHead & (_entries.Length - 1)]);
+        Prefetch.Line(ref _shareSums[0]);
+        Prefetch.Line(ref _shareSums[Shares / 2]);
+        Prefetch.Line(ref _shareGaps[0]);
+    }
+
+    /// <summary>Bytes of a view that are read for every packet, for <see cref="Prefetch.Object"/>.</summary>
+    public const int ObjectBytes = 448;
+
     /// <summary>Takes bytes from the peer's budget: for what is sent beside snapshots. A snapshot takes its own.</summary>
     public void Spend(int bytes) => Bytes -= bytes;
 
@@ -146,7 +182,11 @@ public sealed partial class PeerView
             MarkSlot(slot);
     }
 
-    internal void MarkSlot(int slot) => _news[slot >> 6] |= 1UL << slot;
+    internal void MarkSlot(int slot)
+    {
+        _slots[slot].IsFresh = true;
+        _news[slot >> 6] |= 1UL << slot;
+    }
 
     /// <summary>Looks at every slot when the peer is written next: for rare changes that touch many.</summary>
     internal void ReconsiderAll()
@@ -158,14 +198,18 @@ public sealed partial class PeerView
     /// <summary>Looks for entities to enter in every subscribed cell.</summary>
     internal void ReconsiderCells()
     {
-        Cells.CopyTo(Pending, 0);
+        Cells.CopyTo(Pending);
         HasPending = HasView;
     }
 
     /// <summary>Looks through the landmarks when the peer is written next.</summary>
     internal void LookForLandmarks() => LandmarksDue = HasPending = true;
 
-    internal void ClearNews(int slot) => _news[slot >> 6] &= ~(1UL << slot);
+    internal void ClearNews(int slot)
+    {
+        _slots[slot].IsFresh = false;
+        _news[slot >> 6] &= ~(1UL << slot);
+    }
 
     /// <summary>Out of interest: the slot says Leave until that is acked. Never cancelled; an entity that comes back takes a new slot.</summary>
     internal void LeaveInterest(uint id)
@@ -230,6 +274,18 @@ public sealed partial class PeerView
         return true;
     }
 
+    // The three steps of FindSlot, each for the memory that the next one looks into.
+    internal const int FindBytes = 192;
+
+    internal void PrefetchFind(uint id) => Prefetch.Line(ref _map[Home(id, _map.Length - 1)]);
+
+    internal void PrefetchSlot(uint id)
+    {
+        int slot = Math.Max(0, _map[Home(id, _map.Length - 1)] - 1);
+        Prefetch.Line(ref _slots[slot]);
+        Prefetch.Line(ref _news[slot >> 6]);
+    }
+
     internal int FindSlot(uint id)
     {
         int mask = _map.Length - 1;
@@ -269,6 +325,7 @@ public sealed partial class PeerView
     internal void FreeSlot(int index)
     {
         _leaving.Remove((ushort)index);
+        Unshare(index);
         _slots[index] = default;
         ClearNews(index);
         _free[index < SlotCodec.LowSlots ? 0 : 1].Enqueue((ushort)index);
@@ -337,7 +394,22 @@ public sealed partial class PeerView
         public SlotState State;
         public SlotFlags Flags;
         public byte Copies;            // writes of SentVersion
-        public byte AckedAudience;     // bit 0 owner, bit 1 party: what the peer was last told
+
+        private byte _marks;
+
+        /// <summary>Bit 0 owner, bit 1 party: what the peer was last told.</summary>
+        public byte AckedAudience
+        {
+            readonly get => (byte)(_marks & 3);
+            set => _marks = (byte)((_marks & ~3) | value);
+        }
+
+        /// <summary>There is something to look at that came up after it was last written: an ack does not settle it.</summary>
+        public bool IsFresh
+        {
+            readonly get => (_marks & 4) != 0;
+            set => _marks = (byte)(value ? _marks | 4 : _marks & ~4);
+        }
 
         public readonly bool CountsInCrowd => Has(SlotFlags.CountsInCrowd);
 

@@ -10,6 +10,9 @@ internal sealed class Relevance
     private readonly uint[] _ids = new uint[Max];
     private readonly Tick[] _until = new Tick[Max];
 
+    /// <summary>The entities, those whose time is over among them; 0 where there is none.</summary>
+    internal ReadOnlySpan<uint> Ids => _ids;
+
     internal static int MemoryBytes => Max * 2 * sizeof(uint);
 
     /// <summary>Replaces what was said of the entity before; with the list full, of the one that ends first.</summary>

@@ -18,6 +18,12 @@ public sealed class ReplicationCounters
     /// <summary>Changes pushed to a subscriber.</summary>
     public long Pushes;
 
+    /// <summary>Rows looked at because a peer dropped their cell.</summary>
+    public long RowsLeft;
+
+    /// <summary>Cells that began to be a crowd's: their subscribers look for themselves.</summary>
+    public long PullSwitches;
+
     /// <summary>Entities of far or always visible kinds that found the list of 1,024 full when they spawned: they are told by distance, as if near.</summary>
     public long LandmarksRefused;
 
@@ -91,6 +97,18 @@ public sealed class WriterCounters
     /// <summary>Bits of densities.</summary>
     public long DensityBits;
 
+    /// <summary>Rows of cells looked at for what may enter.</summary>
+    public long RowsEntered;
+
+    /// <summary>Slots that peers in a crowd looked at because nobody tells them of changes.</summary>
+    public long SlotsPulled;
+
+    /// <summary>Looks of a peer at the crowd that it is in.</summary>
+    public long CrowdLooks;
+
+    /// <summary>Rows ranked by distance in those.</summary>
+    public long RowsRanked;
+
     /// <summary>Adds another writer's totals to this one.</summary>
     public void Add(WriterCounters other)
     {
@@ -114,5 +132,9 @@ public sealed class WriterCounters
         AbsoluteEnters += other.AbsoluteEnters;
         HeaderBits += other.HeaderBits;
         DensityBits += other.DensityBits;
+        RowsEntered += other.RowsEntered;
+        SlotsPulled += other.SlotsPulled;
+        CrowdLooks += other.CrowdLooks;
+        RowsRanked += other.RowsRanked;
     }
 }

@@ -13,13 +13,19 @@ public sealed class Replicator
     /// <summary>Index in the table of intervals of the ordinary snapshot interval.</summary>
     public const int IntervalCode = 1;
 
+    /// <summary>Index in the table of intervals of twice the snapshot interval: what an overloaded zone keeps to.</summary>
+    public const int SlowCode = 2;
+
     /// <summary>Index of the keep-alive interval.</summary>
     public const int KeepAliveCode = 3;
 
     private readonly PeerView?[] _peers;
-    private readonly ushort[] _party;
+    private readonly Parties _parties;
+    private readonly SnapshotPhases _phases;
     private readonly Visibility[] _visibility;     // by kind
+    private readonly Viewpoints _viewpoints;
     private int _peerLimit;
+    private int _nextToEase;     // where the search for a peer that can change its phase goes on
 
     /// <summary>For one world, with room for <paramref name="peersMax"/> peers (at most 65,535).</summary>
     /// <exception cref="OptionException">An option is out of range.</exception>
@@ -29,11 +35,14 @@ public sealed class Replicator
         World = world;
         Options = options;
         _peers = new PeerView?[peersMax];
-        _party = new ushort[peersMax];
+        _parties = new Parties(peersMax);
+        _viewpoints = new Viewpoints(peersMax);
+        _phases = new SnapshotPhases(options.SnapshotIntervalTicks);
+        Detail = Detail.Of(options);
         _visibility = [.. world.Schema.Kinds.ToArray().Select(kind => kind.Visibility)];
         History = new WorldHistory(world, options, Counters);
         Landmarks = new Landmarks(world, options, Counters, _peers);
-        Interest = new Interest(world, options, Counters, _peers, Landmarks);
+        Interest = new Interest(world, options, Counters, _peers, Landmarks, _parties, _viewpoints);
     }
 
     /// <summary>What is replicated.</summary>
@@ -41,6 +50,9 @@ public sealed class Replicator
 
     /// <summary>The rules.</summary>
     public ReplicationOptions Options { get; }
+
+    /// <summary>What of <see cref="Options"/> is in force.</summary>
+    public Detail Detail { get; private set; }
 
     /// <summary>The published versions.</summary>
     public WorldHistory History { get; }
@@ -59,6 +71,18 @@ public sealed class Replicator
     public static (byte Fast, byte Interval, byte Slow, byte KeepAlive) Intervals(ReplicationOptions options)
         => (2, (byte)options.SnapshotIntervalTicks, (byte)(2 * options.SnapshotIntervalTicks), (byte)options.KeepAliveTicks);
 
+    /// <summary>Ticks of which nobody was told, since the start. Turns are counted without them: whose turn one of them was is next, and nobody is passed over for good.</summary>
+    internal uint TurnsSkipped { get; private set; }
+
+    /// <summary>Puts another detail in force. Between two ticks.</summary>
+    public void SetDetail(Detail detail) => Detail = detail;
+
+    /// <summary>The tick that was published is told by the next: peers are not written.</summary>
+    public void SkipTurn() => TurnsSkipped++;
+
+    /// <summary>True in the ticks in which it is a peer's turn to be sent an ordinary snapshot.</summary>
+    public bool IsTurn(int peerIndex, Tick tick) => (tick.Value - TurnsSkipped + (uint)_viewpoints.PhaseOf(peerIndex)) % (uint)Options.SnapshotIntervalTicks == 0;
+
     /// <summary>The peer at an index, or null.</summary>
     public PeerView? Peer(int peerIndex) => _peers[peerIndex];
 
@@ -66,31 +90,68 @@ public sealed class Replicator
     public PeerView AddPeer(int peerIndex, Tick tick)
     {
         Contract.Assert(_peers[peerIndex] is null);
-        var peer = new PeerView(peerIndex, History, Options, tick);
+        _viewpoints.Clear(peerIndex);
+        var peer = new PeerView(peerIndex, History, Options, _viewpoints, tick);
+        peer.Phase = _phases.Take();
         _peers[peerIndex] = peer;
         _peerLimit = Math.Max(_peerLimit, peerIndex + 1);
-        _party[peerIndex] = 0;
+        _parties.Set(peerIndex, 0);
         return peer;
     }
 
     /// <summary>Forgets a peer that left.</summary>
-    public void RemovePeer(int peerIndex)
+    /// <returns>A peer that takes its turn from now on, and whose next packet is due at once; -1: none.</returns>
+    public int RemovePeer(int peerIndex)
     {
         if (_peers[peerIndex] is not { } peer)
-            return;
+            return -1;
         Interest.Remove(peer);
+        _viewpoints.Clear(peerIndex);
         _peers[peerIndex] = null;
+        _phases.Give(peer.Phase);
+        int eased = EasePhases();
         // What it still owns is no longer its party's.
-        if (_party[peerIndex] != 0)
+        if (_parties[peerIndex] != 0)
             SetParty(peerIndex, 0);
+        return eased;
+    }
+
+    // A peer of the fullest phase goes over to the emptiest. At once, so that the packet before it has not promised more than it keeps.
+    private int EasePhases()
+    {
+        if (!_phases.IsUneven(out int full, out int over))
+            return -1;
+        for (int looked = 0; looked < _peerLimit; looked++)
+        {
+            _nextToEase = _nextToEase + 1 < _peerLimit ? _nextToEase + 1 : 0;
+            if (_peers[_nextToEase] is not { } peer || peer.Phase != full)
+                continue;
+            _phases.Move(full, over);
+            peer.Phase = over;
+            peer.SendAtOnce();
+            return _nextToEase;
+        }
+
+        return -1;
     }
 
     /// <summary>Puts a peer into a party (0: none): its members see each other's party groups and stay visible in a crowd.</summary>
     public void SetParty(int peerIndex, ushort party)
     {
-        _party[peerIndex] = party;
-        foreach (PeerView? peer in _peers.AsSpan(0, _peerLimit))
+        ushort before = _parties[peerIndex];
+        if (before == party)
+            return;
+        // Nobody else sees anything of it: a party is what its own members are told.
+        Reconsider(peerIndex);
+        _parties.Set(peerIndex, party);
+        Reconsider(peerIndex);
+    }
+
+    private void Reconsider(int peerIndex)
+    {
+        foreach (int member in _parties.MembersWith(peerIndex))
         {
+            PeerView? peer = _peers[member];
             peer?.ReconsiderAll();
             peer?.ReconsiderCells();
             peer?.LookForLandmarks();
@@ -117,11 +178,11 @@ public sealed class Replicator
     /// <summary>Hands the tick's changes to those who must hear of them, then follows every viewpoint across cells.</summary>
     public void UpdateInterest(Tick tick)
     {
-        Interest.Cross();
+        Interest.Cross(tick);
         for (int i = 0; i < _peerLimit; i++)
         {
-            if (_peers[i] is { AvatarRow: >= 0 } peer && World.Id[peer.AvatarRow] == peer.AvatarId.Value)
-                Interest.Follow(peer, World.X[peer.AvatarRow], World.Y[peer.AvatarRow], tick);
+            if (_viewpoints.TryGetRow(i, World.Id, out int row) && !Interest.Stays(i, World.X[row], World.Y[row], tick))
+                Interest.Follow(_peers[i]!, World.X[row], World.Y[row], tick);
         }
 
         Interest.Distribute(History);
@@ -134,6 +195,10 @@ public sealed class Replicator
     internal bool IsInInterest(PeerView peer, int row, bool isHeld)
         => MayBeTold(peer, row) && (Landmarks.Has(row) ? Landmarks.Reaches(peer, row, isHeld) : Interest.Subscribes(peer, World.Cell[row]));
 
+    /// <summary>The same of an entity that the peer holds, from what the writer looks at anyway.</summary>
+    internal bool IsInInterest(PeerView peer, int row, in WorldHistory.Row at)
+        => MayBeTold(peer, at.Kind, at.Owner) && (Landmarks.Has(row) ? Landmarks.Reaches(peer, row, isHeld: true) : Interest.Subscribes(peer, at.Cell));
+
     /// <summary>Whether an entity of a subscribed cell enters because of that.</summary>
     internal bool EntersByCell(PeerView peer, int row) => !Landmarks.Has(row) && MayBeTold(peer, row);
 
@@ -142,20 +207,24 @@ public sealed class Replicator
         => World.Id[row] == peer.AvatarId.Value || AudienceOf(peer, row) != 0 || peer.Relevance?.Has(World.Id[row], tick) == true;
 
     /// <summary>What a peer is to an entity: bit 0 owner, bit 1 of the owner's party.</summary>
-    internal byte AudienceOf(PeerView peer, int row)
+    internal byte AudienceOf(PeerView peer, int row) => AudienceTo(peer, World.Owner[row]);
+
+    /// <summary>The same, to an entity of that owner.</summary>
+    internal byte AudienceTo(PeerView peer, int owner)
     {
-        int owner = World.Owner[row];
         if (owner < 0)
             return 0;
-        bool party = _party[peer.Index] != 0 && _party[peer.Index] == _party[owner];
+        bool party = _parties[peer.Index] != 0 && _parties[peer.Index] == _parties[owner];
         return (byte)((owner == peer.Index ? 1 : 0) | (party ? 2 : 0));
     }
 
     /// <summary>Whether the peer is among those who are told of the entity's kind. What nobody is told of has no version and never gets here.</summary>
-    internal bool MayBeTold(PeerView peer, int row) => _visibility[World.KindIndex[row]] switch
+    internal bool MayBeTold(PeerView peer, int row) => MayBeTold(peer, World.KindIndex[row], World.Owner[row]);
+
+    private bool MayBeTold(PeerView peer, byte kind, int owner) => _visibility[kind] switch
     {
-        Visibility.OwnerOnly => (AudienceOf(peer, row) & 1) != 0,
-        Visibility.Party => AudienceOf(peer, row) != 0,
+        Visibility.OwnerOnly => (AudienceTo(peer, owner) & 1) != 0,
+        Visibility.Party => AudienceTo(peer, owner) != 0,
         _ => true,
     };
 }

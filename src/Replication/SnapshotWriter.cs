@@ -46,7 +46,6 @@ public sealed class SnapshotWriter
     private const int SpareBits = 32;          // beside exact sizes, for counts and for gaps that change when more is chosen
     private const int UpdateBitsMean = 32;     // docs/budgets.md, Bits
     private const int HeaderBitsMax = 256;
-    private const uint ShareVersionsMax = WorldHistory.Depth - 4;   // sent since B: beyond, the peer's own ring may have lost the version as of B
     private const int TailBytesMin = 64;
     private const int TailBytesReserved = 48;  // of 1,200: packet header, acks, tag
 
@@ -56,6 +55,7 @@ public sealed class SnapshotWriter
     private readonly ReplicationOptions _options;
     private readonly Kind[] _kinds;
     private readonly Crowd _crowd;
+    private Detail _detail;
     private readonly Candidate[] _candidates = new Candidate[SlotCodec.SlotsMax];
     private readonly int[] _bucketNext = new int[SlotCodec.SlotsMax];
     private readonly int[] _bucketFirst = new int[BucketCount];
@@ -63,6 +63,7 @@ public sealed class SnapshotWriter
     private readonly ushort[] _written = new ushort[SlotCodec.SlotsMax];
     private readonly ulong[] _chosen = new ulong[SlotCodec.SlotsMax / 64];
     private readonly uint[] _openBundles = new uint[64];     // bundles of which an entity has entered in this snapshot
+    private readonly int[] _pendingCells = new int[PendingCells.ListMax];
     private int _openBundleCount;
     private int _candidateCount;
     private int _preparedBits;
@@ -76,8 +77,9 @@ public sealed class SnapshotWriter
         _world = replicator.World;
         _history = replicator.History;
         _options = replicator.Options;
+        _detail = replicator.Detail;
         _kinds = _world.Schema.Kinds.ToArray();
-        _crowd = new Crowd(replicator);
+        _crowd = new Crowd(replicator, Counters);
     }
 
     /// <summary>What this writer did.</summary>
@@ -104,18 +106,26 @@ public sealed class SnapshotWriter
     public bool Prepare(PeerView peer, Tick tick, int rttTicks, double loss)
     {
         Refill(peer, tick);
-        int interval = loss > 0.01 && peer.Bytes > peer.RateBytesPerSecond / 8 ? Math.Min(2, _options.SnapshotIntervalTicks) : _options.SnapshotIntervalTicks;
+        _detail = _replicator.Detail;
+        int interval = IsFast(loss) && peer.Bytes > peer.RateBytesPerSecond / 8 ? _detail.LossyIntervalTicks : _detail.IntervalTicks;
         IntervalTicks = interval;
-        bool isTurn = peer.DueAtOnce || (tick.Value + (uint)peer.Phase) % (uint)interval == 0;
+        bool isTurn = peer.DueAtOnce || IsTurn(peer, tick.Value - _replicator.TurnsSkipped, interval);
         if (!isTurn || (peer.Bytes <= 0 && !_options.IsOff(Mechanisms.ByteBudget)))
             return false;
-        Pull(peer);
+        Pull(peer, tick);
         bool densityDue = _crowd.Update(peer, tick);
         EnterPending(peer, tick);
         Collect(peer, tick, rttTicks);
         IsPromised = peer.DueAtOnce || tick - peer.LastSentTick + interval > peer.PromisedTicks;
         return IsPromised || _candidateCount > 0 || densityDue || _options.FixedRate;
     }
+
+    /// <summary>True when a peer that loses that share of its packets is served more often than the others, while its budget allows.</summary>
+    public bool IsFast(double loss) => loss > 0.01 && _replicator.Detail.LossyIntervalTicks != _replicator.Detail.IntervalTicks;
+
+    // Where intervals have become longer, the packet before may have promised the shorter one.
+    private bool IsTurn(PeerView peer, uint turn, int interval)
+        => (turn + (uint)peer.Phase) % (uint)interval == 0 || (interval > _options.SnapshotIntervalTicks && turn - peer.LastSentTurn >= peer.PromisedTicks);
 
     /// <summary>Writes what <see cref="Prepare"/> collected into <paramref name="tail"/> (at least 64 bytes). Returns the bytes of the tail.</summary>
     public int Write(PeerView peer, in SnapshotRequest request, Span<byte> tail)
@@ -142,7 +152,13 @@ public sealed class SnapshotWriter
             peer.OnAck(request.Sequence, uint.MaxValue, request.Tick);
         Contract.Assert(!writer.Failed);
         peer.LastSentTick = request.Tick;
-        peer.PromisedTicks = header.IntervalCode == Replicator.KeepAliveCode ? _options.KeepAliveTicks : _options.SnapshotIntervalTicks;
+        peer.LastSentTurn = request.Tick.Value - _replicator.TurnsSkipped;
+        peer.PromisedTicks = header.IntervalCode switch
+        {
+            Replicator.KeepAliveCode => _options.KeepAliveTicks,
+            Replicator.SlowCode => 2 * _options.SnapshotIntervalTicks,
+            _ => _options.SnapshotIntervalTicks,
+        };
         peer.LeftOut = _leftOut;
         peer.DueAtOnce = false;
         Counters.Snapshots++;
@@ -163,14 +179,15 @@ public sealed class SnapshotWriter
     }
 
     // In a crowd nobody pushes: the peer looks at its own slots.
-    private void Pull(PeerView peer)
+    private void Pull(PeerView peer, Tick tick)
     {
         if (peer.PullCells == 0 && !peer.PullOnce)
             return;
         if (peer.PullOnce)
-            peer.ReconsiderCells();
+            _crowd.LookAround(peer, tick);
         peer.PullOnce = false;
         Span<PeerView.Slot> slots = peer.Slots;
+        Counters.SlotsPulled += slots.Length;
         for (int i = 0; i < slots.Length; i++)
         {
             ref PeerView.Slot slot = ref slots[i];
@@ -194,16 +211,10 @@ public sealed class SnapshotWriter
         bool left = !EnterAvatar(peer, tick);
         if (peer.LandmarksDue)
             EnterLandmarks(peer, tick, ref enters, ref returns);
-        foreach ((sbyte dx, sbyte dy) in _replicator.Interest.Spiral)
+        foreach (int cell in new PendingCells(_replicator.Interest, peer, _pendingCells))
         {
-            int x = peer.CellX + dx, y = peer.CellY + dy;
-            uint bit = 1u << (x & 31);
-            ref uint word = ref peer.Pending[y & 31];
-            int side = _replicator.Interest.CellsPerSide;
-            if ((uint)x >= (uint)side || (uint)y >= (uint)side || (word & bit) == 0)
-                continue;
-            if (EnterCell(peer, (y * side) + x, tick, ref enters, ref returns))
-                word &= ~bit;
+            if (EnterCell(peer, cell, tick, ref enters, ref returns))
+                _replicator.Interest.ClearPending(peer, cell);
             else
                 left = true;
             if (enters <= 0)
@@ -257,6 +268,7 @@ public sealed class SnapshotWriter
     // True when every entity of the cell that may enter has.
     private bool EnterCell(PeerView peer, int cell, Tick tick, ref int enters, ref int returns)
     {
+        Counters.RowsEntered += _world.Grid.Count[cell];
         foreach (int row in _world.Grid.RowsOf(cell))
         {
             uint id = _world.Id[row];
@@ -264,7 +276,7 @@ public sealed class SnapshotWriter
                 continue;
             Kind kind = _kinds[_world.KindIndex[row]];
             // Capped, the crowd is chosen by rank: whoever entered here out of turn would leave again at once.
-            if (kind.CountsInCrowd && (peer.IsCapped || peer.MoverCount >= _options.InterestCap) && !_replicator.IsRelevant(peer, row, tick))
+            if (kind.CountsInCrowd && (peer.IsCapped || peer.MoverCount >= _detail.InterestCap) && !_replicator.IsRelevant(peer, row, tick))
             {
                 peer.IsCapped = true;
                 continue;
@@ -307,10 +319,10 @@ public sealed class SnapshotWriter
         int index = peer.BeginEnter(row, id, kind);
         if (index < 0)
             return false;
-        if (peer.TryTakeKept(id, row, tick, out uint version, out byte audience))
+        if (peer.TryTakeKept(id, row, tick, out uint version, out uint hash, out byte audience))
         {
             ref PeerView.Slot slot = ref peer.Slots[index];
-            (slot.AckedVersion, slot.AckedAudience) = (version, audience);
+            (slot.AckedVersion, slot.AckedAudience, slot.AckedHash) = (version, audience, hash);
             slot.Flags |= SlotFlags.OnKept;
             returns--;
         }
@@ -331,15 +343,36 @@ public sealed class SnapshotWriter
         Array.Fill(_bucketFirst, -1);
         (int viewX, int viewY) = peer.AvatarRow >= 0 ? (_world.X[peer.AvatarRow], _world.Y[peer.AvatarRow]) : (0, 0);
         int leaves = _options.LeavesMax;
+        foreach (ushort index in Gather(peer))
+            Consider(peer, index, viewX, viewY, tick, rttTicks, ref leaves);
+    }
+
+    // The slots with news, and what they name: asked for all at once, then looked at one by one.
+    private ReadOnlySpan<ushort> Gather(PeerView peer)
+    {
+        int count = 0;
         Span<ulong> news = peer.News;
+        Span<PeerView.Slot> slots = peer.Slots;
         for (int word = 0; word < news.Length; word++)
         {
             for (ulong rest = news[word]; rest != 0; rest &= rest - 1)
             {
                 int index = (word << 6) + BitOperations.TrailingZeroCount(rest);
-                Consider(peer, index, viewX, viewY, tick, rttTicks, ref leaves);
+                _written[count++] = (ushort)index;
+                Prefetch.Line(ref slots[index]);
             }
         }
+
+        ReadOnlySpan<ushort> gathered = _written.AsSpan(0, count);
+        foreach (ushort index in gathered)
+        {
+            int row = slots[index].Row;
+            _history.Prefetch(row);
+            Prefetch.Line(ref _world.X[row]);
+            Prefetch.Line(ref _world.Y[row]);
+        }
+
+        return gathered;
     }
 
     private void Consider(PeerView peer, int index, int viewX, int viewY, Tick tick, int rttTicks, ref int leaves)
@@ -347,9 +380,10 @@ public sealed class SnapshotWriter
         ref PeerView.Slot slot = ref peer.Slots[index];
         if (slot.State is SlotState.Entering or SlotState.Known)
         {
-            if (_world.Id[slot.Row] != slot.Id)
+            ref readonly WorldHistory.Row row = ref _history.RowOf(slot.Row);
+            if (row.Id != slot.Id)
                 peer.BeginLeave(index, SlotState.Destroying);
-            else if (slot.Id != peer.AvatarId.Value && !_replicator.IsInInterest(peer, slot.Row, isHeld: true))
+            else if (slot.Id != peer.AvatarId.Value && !_replicator.IsInInterest(peer, slot.Row, in row))
                 peer.BeginLeave(index, SlotState.Leaving);
         }
 
@@ -374,8 +408,9 @@ public sealed class SnapshotWriter
 
     private void ConsiderEntity(PeerView peer, int index, ref PeerView.Slot slot, int viewX, int viewY, Tick tick, int rttTicks)
     {
-        uint newest = _history.VersionOf(slot.Row);
-        byte audience = _replicator.AudienceOf(peer, slot.Row);
+        ref readonly WorldHistory.Row row = ref _history.RowOf(slot.Row);
+        uint newest = row.Version;
+        byte audience = _replicator.AudienceTo(peer, row.Owner);
         bool audienceChanged = slot.State == SlotState.Known && audience != slot.AckedAudience;
         if (newest != slot.SentVersion && slot.SentVersion != 0)
             slot.Copies = 0;
@@ -386,9 +421,9 @@ public sealed class SnapshotWriter
             return;
         }
 
-        Kind kind = _kinds[_world.KindIndex[slot.Row]];
+        Kind kind = _kinds[row.Kind];
         bool isOwn = slot.Id == peer.AvatarId.Value;
-        DistanceClass distance = isOwn ? DistanceClass.Near : ClassOf(viewX, viewY, slot.Row);
+        DistanceClass distance = isOwn ? DistanceClass.Near : ClassOf(viewX, viewY, _world.X[slot.Row], _world.Y[slot.Row]);
         SlotOperation operation = slot.State == SlotState.Entering ? SlotOperation.Enter : SlotOperation.Update;
         Delta delta = default;
         int visible = kind.VisibleGroups((audience & 1) != 0, (audience & 2) != 0);
@@ -396,15 +431,17 @@ public sealed class SnapshotWriter
         bool isDelta = (operation == SlotOperation.Update && !unknown && !audienceChanged && peer.HasBaseline) || onKept;
         isDelta = isDelta && _history.Holds(slot.Row, slot.AckedVersion);
         if (isDelta)
-            delta = _history.DeltaFrom(slot.Row, slot.AckedVersion, visible, tick);
+            delta = _history.DeltaFrom(slot.Row, slot.AckedVersion, audience, visible, tick);
         else if (operation == SlotOperation.Update)
             operation = SlotOperation.Absolute;
 
         // Only groups that this peer may not see have changed: it holds all there is for it, but not by that number.
         if (operation == SlotOperation.Update && delta.Steps == 0 && delta.Groups == 0)
         {
+            peer.Unshare(index);
             slot.AckedVersion = slot.SentVersion = newest;
             slot.AckedHash = _history.HashOf(slot.Row, newest);
+            peer.Share(index);
             peer.ClearNews(index);
             return;
         }
@@ -470,12 +507,12 @@ public sealed class SnapshotWriter
         return (ushort)((ushort)tick.Value - slot.SentTick) < ticks;
     }
 
-    private DistanceClass ClassOf(int viewX, int viewY, int row)
+    private DistanceClass ClassOf(int viewX, int viewY, int x, int y)
     {
-        long dx = _world.X[row] - viewX, dy = _world.Y[row] - viewY;
+        long dx = x - viewX, dy = y - viewY;
         long squared = ((dx * dx) + (dy * dy)) >> (2 * Units.Shift);
-        return squared <= (long)_options.NearUnits * _options.NearUnits ? DistanceClass.Near
-            : squared <= (long)_options.FarUnits * _options.FarUnits ? DistanceClass.Middle : DistanceClass.Far;
+        return squared <= (long)_detail.NearUnits * _detail.NearUnits ? DistanceClass.Near
+            : squared <= (long)_detail.FarUnits * _detail.FarUnits ? DistanceClass.Middle : DistanceClass.Far;
     }
 
     private void AddCandidate(int index, SlotOperation operation, byte audience, in Delta delta, int bits, ref PeerView.Slot slot, int weight)
@@ -612,7 +649,7 @@ public sealed class SnapshotWriter
         {
             Tick = request.Tick,
             DueTime = request.DueTime,
-            IntervalCode = (byte)(silent || request.MayBeLate ? Replicator.KeepAliveCode : Replicator.IntervalCode),
+            IntervalCode = (byte)(silent || request.MayBeLate ? Replicator.KeepAliveCode : IntervalTicks > _options.SnapshotIntervalTicks ? Replicator.SlowCode : Replicator.IntervalCode),
             Complete = !_leftOut,
             HasInput = request.HasInput,
             InputTick = request.InputTick,
@@ -628,20 +665,10 @@ public sealed class SnapshotWriter
     private ushort Check(PeerView peer, in SnapshotRequest request, out bool hasShare)
     {
         uint sum = 0;
-        hasShare = peer.HasBaseline;
-        Span<PeerView.Slot> slots = peer.Slots;
-        for (int i = (int)(request.Sequence.Value & 31); i < slots.Length && hasShare; i += 32)
-        {
-            ref PeerView.Slot slot = ref slots[i];
-            bool isHeld = slot.AckedVersion != 0 && !slot.Has(SlotFlags.OnKept);
-            if (slot.Has(SlotFlags.Unknown) || (isHeld && slot.SentVersion - slot.AckedVersion > ShareVersionsMax))
-                hasShare = false;
-            else if (isHeld)
-                sum += EntityCodec.CheckShare(new EntityId(slot.Id), slot.AckedHash);
-        }
-
+        hasShare = peer.HasBaseline && peer.TryGetShare(request.Sequence, out sum);
         if (!hasShare)
             sum = 0;
+        Span<PeerView.Slot> slots = peer.Slots;
         for (int word = 0; word < _chosen.Length; word++)
         {
             for (ulong rest = _chosen[word]; rest != 0; rest &= rest - 1)
@@ -650,7 +677,7 @@ public sealed class SnapshotWriter
                 ref Candidate candidate = ref _candidates[_candidateOf[index]];
                 ref PeerView.Slot slot = ref slots[index];
                 if (candidate.Operation == SlotOperation.Update || IsOnKept(in candidate))
-                    sum += EntityCodec.CheckShare(new EntityId(slot.Id), _history.HashOf(slot.Row, slot.AckedVersion));
+                    sum += EntityCodec.CheckShare(new EntityId(slot.Id), slot.AckedHash);
             }
         }
 
@@ -687,7 +714,7 @@ public sealed class SnapshotWriter
         switch (candidate.Operation)
         {
             case SlotOperation.Update:
-                _history.WriteDelta(ref writer, in candidate.Delta, _kinds[_world.KindIndex[slot.Row]].VisibleGroups(owner, party));
+                _history.WriteDelta(ref writer, in candidate.Delta, _kinds[_history.RowOf(slot.Row).Kind].VisibleGroups(owner, party));
                 break;
             case SlotOperation.Enter:
                 WriteEnter(ref writer, ref slot, in candidate, owner, party);
@@ -703,11 +730,16 @@ public sealed class SnapshotWriter
         if (slot.EnterSequence == 0 && slot.State == SlotState.Entering && slot.SentVersion == 0)
             slot.EnterSequence = request.Sequence.Value;
         slot.Copies = version == slot.SentVersion || slot.SentVersion == 0 ? (byte)Math.Min(slot.Copies + 1, byte.MaxValue) : (byte)1;
+        peer.Unshare(index);
         slot.SentVersion = version;
+        peer.Share(index);
         slot.SentTick = (ushort)request.Tick.Value;
         slot.Flags &= ~SlotFlags.Due;
+        // Told to another audience than before, an ack of an earlier packet does not settle it.
+        slot.IsFresh = candidate.Audience != slot.AckedAudience;
         slot.Urgency = 0;
-        peer.AddEntry(index, candidate.Operation, candidate.Audience, version);
+        bool hasContent = slot.State is SlotState.Entering or SlotState.Known;
+        peer.AddEntry(index, candidate.Operation, candidate.Audience, version, hasContent ? _history.HashOf(slot.Row, version) : 0);
     }
 
     private void WriteEnter(ref BitWriter writer, ref PeerView.Slot slot, in Candidate candidate, bool owner, bool party)

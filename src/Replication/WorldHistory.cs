@@ -1,4 +1,6 @@
+using System.Buffers.Binary;
 using System.Numerics;
+using System.Runtime.InteropServices;
 using Hectare.Protocol;
 using Hectare.World;
 
@@ -27,14 +29,14 @@ public sealed class WorldHistory
 
     private readonly WorldState _world;
     private readonly Kind[] _kinds;
+    private readonly bool[] _hasDerived;       // by kind: fields that follow from where it is
     private readonly bool[] _isFollowed;       // by kind: a row of it may have news without being dirty
     private readonly ReplicationOptions _options;
     private readonly ReplicationCounters _counters;
     private readonly RingPool[] _pools;
     private readonly Row[] _rows;
     private int[] _published = new int[1024];
-    private readonly int[] _active;
-    private readonly bool[] _isActive;
+    private int[] _active = new int[1024];
     private int _activeCount;
 
     internal WorldHistory(WorldState world, ReplicationOptions options, ReplicationCounters counters)
@@ -44,9 +46,8 @@ public sealed class WorldHistory
         _counters = counters;
         _kinds = world.Schema.Kinds.ToArray();
         _isFollowed = [.. _kinds.Select(kind => kind.HasMotion || kind.Fields.ToArray().Any(field => field.Type == FieldType.Velocity2))];
+        _hasDerived = [.. _kinds.Select(kind => kind.Fields.ToArray().Any(field => field.Type is FieldType.Position2 or FieldType.Velocity2))];
         _rows = new Row[world.Capacity];
-        _active = new int[world.Capacity];
-        _isActive = new bool[world.Capacity];
         _pools = new RingPool[_kinds.Length];
         for (int i = 0; i < _kinds.Length; i++)
             _pools[i] = new RingPool(_kinds[i].WordCount, _kinds[i].HasMotion);
@@ -54,6 +55,16 @@ public sealed class WorldHistory
 
     /// <summary>The newest version of a row; 0 before its first.</summary>
     public uint VersionOf(int row) => _rows[row].Version;
+
+    /// <summary>A row as writers look at it.</summary>
+    internal ref readonly Row RowOf(int row) => ref _rows[row];
+
+    /// <summary>Asks for a row's memory.</summary>
+    internal void Prefetch(int row)
+    {
+        Protocol.Prefetch.Line(ref _rows[row]);
+        Protocol.Prefetch.Line(ref _rows[row].UpdateGroups);
+    }
 
     /// <summary>The entity whose versions a row holds; 0 for none.</summary>
     public uint IdOf(int row) => _rows[row].Id;
@@ -64,7 +75,7 @@ public sealed class WorldHistory
     internal int PublishedCount { get; private set; }
 
     /// <summary>Bytes that all versions take.</summary>
-    public long MemoryBytes => _pools.Sum(pool => pool.MemoryBytes) + (_rows.LongLength * (System.Runtime.CompilerServices.Unsafe.SizeOf<Row>() + 5));
+    public long MemoryBytes => _pools.Sum(pool => pool.MemoryBytes) + (_rows.LongLength * System.Runtime.CompilerServices.Unsafe.SizeOf<Row>()) + (_active.LongLength * sizeof(int));
 
     /// <summary>True while a version can still be a baseline.</summary>
     public bool Holds(int row, uint version) => version != 0 && _rows[row].Version - version < Depth && version <= _rows[row].Version;
@@ -94,6 +105,8 @@ public sealed class WorldHistory
         {
             if (change.Kind == WorldEventKind.Destroyed)
                 Forget(change.Row, change.Id.Value);
+            else if (change.Kind is WorldEventKind.MovedCell or WorldEventKind.OwnerChanged && _rows[change.Row].Id == change.Id.Value)
+                (_rows[change.Row].Cell, _rows[change.Row].OwnerPlace) = (_world.Cell[change.Row], (ushort)(_world.Owner[change.Row] + 1));
         }
 
         foreach (int row in _world.DirtyRows)
@@ -117,7 +130,7 @@ public sealed class WorldHistory
             if (stays)
                 _active[kept++] = row;
             else
-                _isActive[row] = false;
+                _rows[row].IsActive = false;
         }
 
         _activeCount = kept;
@@ -130,14 +143,16 @@ public sealed class WorldHistory
         if (at.Id != id || id == 0)
             return;
         _pools[at.Kind].Release(at.Block);
-        at = default;
+        at = new Row { IsActive = at.IsActive };
     }
 
     private void Activate(int row)
     {
-        if (_isActive[row])
+        if (_rows[row].IsActive)
             return;
-        _isActive[row] = true;
+        _rows[row].IsActive = true;
+        if (_activeCount == _active.Length)
+            Array.Resize(ref _active, _active.Length * 2);
         _active[_activeCount++] = row;
     }
 
@@ -151,7 +166,7 @@ public sealed class WorldHistory
         ref Row at = ref _rows[row];
         if (at.Id != 0)
             _pools[at.Kind].Release(at.Block);
-        at = new Row { Id = _world.Id[row], Kind = kindIndex, Block = _pools[kindIndex].Rent(), TeleportCount = _world.TeleportCount[row] };
+        at = new Row { IsActive = at.IsActive, Id = _world.Id[row], Cell = _world.Cell[row], OwnerPlace = (ushort)(_world.Owner[row] + 1), Kind = kindIndex, Block = _pools[kindIndex].Rent(), TeleportCount = _world.TeleportCount[row] };
         Span<ulong> record = stackalloc ulong[Schema.WordsMax];
         record = record[..kind.WordCount];
         BuildRecord(row, kind, record);
@@ -187,10 +202,14 @@ public sealed class WorldHistory
         Kind kind = _kinds[at.Kind];
         Span<ulong> record = stackalloc ulong[Schema.WordsMax];
         record = record[..kind.WordCount];
-        BuildRecord(row, kind, record);
         ReadOnlySpan<ulong> newest = Record(row, at.Version);
-        int changedGroups = ChangedGroups(kind, record, newest);
-        record[0] = newest[0];
+        int changedGroups = 0;
+        bool mayDiffer = _hasDerived[at.Kind] || _world.HasChanged(row);
+        if (mayDiffer)
+        {
+            BuildRecord(row, kind, record);
+            changedGroups = ChangedGroups(kind, record, newest);
+        }
 
         bool teleported = at.TeleportCount != _world.TeleportCount[row];
         at.TeleportCount = _world.TeleportCount[row];
@@ -202,11 +221,14 @@ public sealed class WorldHistory
         MotionChange change = teleported ? MotionChange.Break : Compare(row, ref at, kind, tick);
         if (change == MotionChange.None)
         {
+            record[0] = newest[0];
             if (changedGroups != 0)
                 Append(row, kind, record, at.NewestT0, motionChanged: false, isBreak: false, changedGroups);
             return !IsSettled(row, in at, kind, newest[0]);
         }
 
+        if (!mayDiffer)
+            newest.CopyTo(record);
         (record[0], Tick t0) = MotionWord(row, ref at, kind, change, tick);
         Append(row, kind, record, t0, motionChanged: true, isBreak: change == MotionChange.Break, changedGroups);
         return true;
@@ -309,10 +331,40 @@ public sealed class WorldHistory
         }
 
         pool.Store(at.Block, version, record, t0, EntityCodec.ContentHash(kind, record, t0), (byte)changedGroups);
+        MakeUpdate(ref at, kind, record, motionChanged, changedGroups);
         if (PublishedCount == _published.Length)
             Array.Resize(ref _published, PublishedCount * 2);
         _published[PublishedCount++] = row;
         _counters.VersionsPublished++;
+    }
+
+    // Nearly every peer holds the version before: what it is sent is made here once, and copied.
+    private void MakeUpdate(ref Row at, Kind kind, ReadOnlySpan<ulong> record, bool motionChanged, int changedGroups)
+    {
+        int visible = kind.VisibleGroups(owner: false, party: false);
+        int bit = 1 << (int)(at.Version & (Depth - 1));
+        (at.UpdateBits, at.UpdateGroups) = (0, (byte)(changedGroups & visible));
+        if (at.Version == 1 || (motionChanged && (at.BreakMask & bit) != 0))
+            return;
+        Span<byte> buffer = stackalloc byte[sizeof(ulong) + 1];
+        var writer = new BitWriter(buffer[..sizeof(ulong)]);
+        if (kind.HasMotion)
+        {
+            EntityCodec.WriteStepCount(ref writer, at.UpdateSteps, gap: false);
+            if (motionChanged)
+            {
+                (ulong step, int bits) = _pools[at.Kind].Step(at.Block, at.Version);
+                writer.Write(step, bits);
+            }
+        }
+
+        EntityCodec.WriteGroupMask(ref writer, at.UpdateGroups, visible);
+        WriteGroups(ref writer, kind, record, at.UpdateGroups);
+        if (writer.Failed || writer.BitCount == 0)
+            return;
+        int updateBits = writer.BitCount;
+        writer.Finish();
+        (at.Update, at.UpdateBits) = (BinaryPrimitives.ReadUInt64LittleEndian(buffer), (byte)updateBits);
     }
 
     private bool EncodeStep(RingPool pool, ref Row at, Kind kind, uint previous, ulong word, Tick t0)
@@ -360,11 +412,14 @@ public sealed class WorldHistory
     // ---- what an update is made of ----
 
     /// <summary>The delta from a baseline that is held to the newest version, for a peer that sees these groups.</summary>
-    internal Delta DeltaFrom(int row, uint baseline, int visibleGroups, Tick tick)
+    internal Delta DeltaFrom(int row, uint baseline, byte audience, int visibleGroups, Tick tick)
     {
         ref Row at = ref _rows[row];
         Kind kind = _kinds[at.Kind];
         uint newest = at.Version;
+        // A step from rest carries ten bits of T0, which must not be too old: that is looked at below.
+        if (newest - baseline == 1 && audience == 0 && at.UpdateBits != 0 && (at.UpdateSteps == 0 || tick - at.NewestT0 <= EntityCodec.TickAgeMax))
+            return new Delta { Row = row, Newest = newest, Oldest = at.UpdateSteps > 0 ? newest : 0, Steps = at.UpdateSteps, Groups = at.UpdateGroups, Bits = at.UpdateBits };
         int owed = (int)(newest - baseline);
         var delta = new Delta { Row = row, Newest = newest };
         RingPool pool = _pools[at.Kind];
@@ -425,6 +480,8 @@ public sealed class WorldHistory
     /// <summary>Bits that <see cref="WriteDelta"/> will take.</summary>
     internal int DeltaBits(in Delta delta, int visibleGroups)
     {
+        if (delta.Bits > 0)
+            return delta.Bits;
         ref Row at = ref _rows[delta.Row];
         Kind kind = _kinds[at.Kind];
         int bits = GroupBits(at.Block, kind, delta.Newest, delta.Groups) + EntityCodec.GroupMaskBits(delta.Groups, visibleGroups);
@@ -445,6 +502,12 @@ public sealed class WorldHistory
     internal void WriteDelta(ref BitWriter writer, in Delta delta, int visibleGroups)
     {
         ref Row at = ref _rows[delta.Row];
+        if (delta.Bits > 0)
+        {
+            writer.Write(at.Update, delta.Bits);
+            return;
+        }
+
         Kind kind = _kinds[at.Kind];
         RingPool pool = _pools[at.Kind];
         if (kind.HasMotion)
@@ -541,20 +604,32 @@ public sealed class WorldHistory
         Break,
     }
 
-    private struct Row
+    /// <summary>What is known of a row's newest version, and what a peer's writer asks of the row besides: one look into memory for both.</summary>
+    [StructLayout(LayoutKind.Sequential, Pack = 4)]
+    internal struct Row
     {
         public uint Id;
         public uint Version;
         public int Block;
         public Tick NewestT0;
+        public int Cell;               // now
+        public ulong Update;           // the bits of an update from the version before, for those who are no owner and of no party
         public ushort MotionMask;      // bit (version & 15): that version changed the motion
         public ushort BreakMask;       // bit (version & 15): its motion cannot be stepped to
         public ushort TeleportCount;
+        public ushort OwnerPlace;      // now: the owner's index, and one more
         public byte Kind;
         public byte RestTicks;
         public byte Departures;        // one bit a tick: left its published motion
         public byte QuietTicks;
         public bool IsSampling;
+        public bool IsActive;
+        public byte UpdateBits;        // 0: it is not made in advance
+        public byte UpdateGroups;
+
+        public readonly int Owner => OwnerPlace - 1;
+
+        public readonly int UpdateSteps => MotionMask >> (int)(Version & (Depth - 1)) & 1;
     }
 }
 
@@ -567,4 +642,5 @@ internal struct Delta
     public int Steps;
     public bool IsGap;
     public int Groups;
+    public int Bits;      // of the update that was made in advance; 0: it is put together
 }

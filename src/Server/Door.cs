@@ -21,6 +21,7 @@ internal sealed class Door<TInput>
     private readonly UsedTokens _used;
     private readonly PeerAddress[] _open;   // of a token that this zone gives: the client is already where it may be used
     private readonly byte[] _tokenRandom = new byte[TokenAuthority.RandomBytes];
+    private int _joins;              // in this tick
 
     public Door(Zone<TInput> zone, Peers<TInput> peers, ZoneRandom random)
     {
@@ -55,11 +56,18 @@ internal sealed class Door<TInput>
     /// <summary>Handshake packets dropped because their source had sent too many.</summary>
     public long OverAddressLimit { get; private set; }
 
+    /// <summary>Responses dropped unread because as many as may had come in within the tick.</summary>
+    public long OverJoins { get; private set; }
+
     /// <summary>True once the zone is closing: nobody else may come.</summary>
     public bool IsClosed { get; set; }
 
-    /// <summary>Once a tick: forgets tokens that have expired.</summary>
-    public void Sweep() => _used.Sweep(_zone.UnixSeconds);
+    /// <summary>Once a tick: forgets tokens that have expired, and lets others in.</summary>
+    public void Sweep()
+    {
+        _used.Sweep(_zone.UnixSeconds);
+        _joins = 0;
+    }
 
     /// <summary>A token is as good as new: the connection that it made was never heard of.</summary>
     public void Release(Peer<TInput> peer) => _used.Release(peer.Token, peer.ConnectionId);
@@ -95,7 +103,7 @@ internal sealed class Door<TInput>
     public void Response(NetworkGroup<TInput> group, in PeerAddress from, ReadOnlySpan<byte> datagram, long nowNs)
     {
         // A share of their own: who floods requests, which cost nothing to make, keeps out nobody that has a challenge.
-        if (!MayLook(from, nowNs) || !IsInShare(group.TryCountResponse()))
+        if (!MayLook(from, nowNs) || !IsInShare(group.TryCountResponse()) || !MayJoin())
             return;
         Span<byte> reply = group.Replies.Buffer(group.Replies.Count);
         if (!_handshake.TryVerifyResponse(datagram, from, nowNs, _zone.UnixSeconds, reply, out int refusedBytes, out ConnectRequest request))
@@ -147,6 +155,7 @@ internal sealed class Door<TInput>
 
     private void Admit(NetworkGroup<TInput> group, in ConnectRequest request, Peer<TInput>? old, Span<byte> reply)
     {
+        _joins++;
         if (old is not null)
             _zone.Drop(old);
         else if (_peers.IsFull && _zone.ConnectedIn(request.Token.Session) is { } itself)
@@ -236,6 +245,14 @@ internal sealed class Door<TInput>
     {
         OverLimit += counted ? 0 : 1;
         return counted;
+    }
+
+    // Before its token is opened: who waits for its turn costs a look at its source, and asks again in a while.
+    private bool MayJoin()
+    {
+        bool may = _joins < _zone.JoinsPerTick;
+        OverJoins += may ? 0 : 1;
+        return may;
     }
 
     private static void Reply(NetworkGroup<TInput> group, in PeerAddress to, int bytes)

@@ -27,6 +27,11 @@ public interface IZoneLog
     {
     }
 
+    /// <summary>Warning: ticks take too long, and the zone gives up more; or Information: it takes some of it back.</summary>
+    void PressureChanged(Tick tick, PressureLevel level)
+    {
+    }
+
     /// <summary>Error: the zone's own state is broken or the game threw; the zone stops.</summary>
     void ZoneFailed(Tick tick, Exception failure)
     {

@@ -63,6 +63,12 @@ internal sealed class InputRing<TInput>
     /// <summary>Most inputs that <see cref="TakeAll"/> gives.</summary>
     public const int EveryMax = Slots;
 
+    /// <summary>Bytes of a ring without its inputs, for <see cref="Protocol.Prefetch.Object"/>.</summary>
+    public const int ObjectBytes = 128;
+
+    /// <summary>Asks for the memory of the tick that runs next.</summary>
+    public void Prefetch() => Protocol.Prefetch.Line(ref _inputs[Next.Value % Slots]);
+
     public long MemoryBytes => (_inputs.LongLength + (_every?.LongLength ?? 0)) * System.Runtime.CompilerServices.Unsafe.SizeOf<TInput>() + 96;
 
     /// <summary>The tick that runs next.</summary>

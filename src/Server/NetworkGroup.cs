@@ -49,6 +49,7 @@ internal sealed class NetworkGroup<TInput> : IDisposable
         _hash = hash;
         Index = index;
         Writer = writer;
+        Due = new int[zone.Options.PlayersMax];
         Replies = new DatagramBatch(2 * zone.Options.Limits.HandshakesPerTickMax);
         if (!ownThread)
             return;
@@ -73,6 +74,9 @@ internal sealed class NetworkGroup<TInput> : IDisposable
 
     /// <summary>Indices of its peers, ascending. Changed by the tick thread in the receive and inputs phases only.</summary>
     public List<int> Peers { get; } = [];
+
+    /// <summary>Scratch: which of them are looked at in this tick.</summary>
+    public int[] Due { get; }
 
     public OutboundHash OutboundHash => _outboundHash;
 
@@ -120,6 +124,7 @@ internal sealed class NetworkGroup<TInput> : IDisposable
             return false;
         }
 
+        _zone.PrefetchOpening(_inbound, _inboundNext);
         from = _inbound.Address[_inboundNext];
         datagram = _inbound.MutableDatagram(_inboundNext++);
         return true;

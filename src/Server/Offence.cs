@@ -48,6 +48,9 @@ internal struct OffenceTally
     private PointsByKind _points;    // since the score was last 0
     private int _score;              // points x tick rate, less what is forgiven
 
+    /// <summary>True while not all is forgiven.</summary>
+    public readonly bool HasAny => _score != 0;
+
     /// <summary>Adds an offence.</summary>
     /// <returns>True when there are more than <paramref name="pointsMax"/> points.</returns>
     public bool Add(Offence offence, int pointsMax, int tickRate)

@@ -112,6 +112,9 @@ internal sealed class Peer<TInput>
     /// <summary>What it must have taken by then, as <see cref="Connection.ReleasedLaneBytes"/> counts.</summary>
     public long SlowTarget { get; set; }
 
+    /// <summary>The tick up to which <see cref="LaneBytes"/> were given.</summary>
+    public Tick LaneTick { get; set; }
+
     /// <summary>When it became <see cref="PeerStage.Leaving"/>.</summary>
     public long LeavingNs { get; set; }
 
@@ -132,6 +135,9 @@ internal sealed class Peer<TInput>
             (_packetsTick, _packetsInTick) = (tick, 0);
         return _packetsInTick++ < max;
     }
+
+    /// <summary>Bytes of a peer that are read for every packet, for <see cref="Prefetch.Object"/>.</summary>
+    public const int PrefetchBytes = 320;
 
     public long MemoryBytes => ObjectBytes + Connection.LaneMemoryBytes + Connection.KeyMemoryBytes + (View?.MemoryBytes ?? 0) + Inputs.MemoryBytes;
 

@@ -30,6 +30,14 @@ internal sealed class PeerTable
         return found;
     }
 
+    /// <summary>Asks for the memory of a look-up.</summary>
+    public void Prefetch(ulong connectionId)
+    {
+        int place = (int)connectionId & _mask;
+        Protocol.Prefetch.Line(ref _ids[place]);
+        Protocol.Prefetch.Line(ref _peers[place]);
+    }
+
     public void Add(ulong connectionId, int peer)
     {
         Contract.Assert(connectionId != 0);

@@ -29,6 +29,9 @@ internal sealed class Peers<TInput>
 
     public Peer<TInput>? this[int index] => (uint)index < (uint)_peers.Length ? _peers[index] : null;
 
+    /// <summary>Asks for the memory of the look-up by connection id.</summary>
+    public void PrefetchFind(ulong connectionId) => _byId.Prefetch(connectionId);
+
     public Peer<TInput>? Find(ulong connectionId) => _byId.TryFind(connectionId, out int index) ? _peers[index] : null;
 
     /// <summary>The index that the next peer gets: the one freed last, so that used rows of every table stay few.</summary>

@@ -53,6 +53,9 @@ internal enum RecordType : byte
 
     /// <summary>The zone ended in order: ticks i64, datagrams i64, hash u64.</summary>
     End = 6,
+
+    /// <summary>An overloaded zone gave up more, or took some of it back: level u8. From the next tick on.</summary>
+    Pressure = 7,
 }
 
 /// <summary>Writes down everything that a zone's run depends on. Tick thread only, between ticks and in their receive phase.</summary>
@@ -64,7 +67,7 @@ internal enum RecordType : byte
 public sealed class ZoneRecorder : IDisposable
 {
     internal const uint Magic = 0x43455248;   // 'HREC', little-endian
-    internal const ushort Version = 1;
+    internal const ushort Version = 2;
     private const int FlushBytes = 1 << 18;
 
     private readonly Stream _file;
@@ -135,6 +138,8 @@ public sealed class ZoneRecorder : IDisposable
         record[0] = (byte)code;
         BinaryPrimitives.WriteInt64LittleEndian(record[1..], nowNs);
     }
+
+    internal void Pressure(PressureLevel level) => Next(RecordType.Pressure, 1)[0] = (byte)level;
 
     internal void End(in RecordingEnd end)
     {

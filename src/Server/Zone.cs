@@ -31,6 +31,7 @@ public sealed partial class Zone<TInput> : IZone, IDisposable
     private readonly ConnectionOptions _connectionOptions;
     private readonly ZoneDrops _drops = new();
     private readonly PeerInput<TInput>[] _inputs;
+    private readonly bool[] _restless;      // by peer: there is something to do for it in every tick, not in its turn alone
     private readonly TInput[] _message = new TInput[InputRing<TInput>.EveryMax];
     private readonly byte[] _control = new byte[Protocol.Welcome.BytesMax];
     private readonly BulkPacker _packer = new();
@@ -81,10 +82,13 @@ public sealed partial class Zone<TInput> : IZone, IDisposable
         _failedOpens = new AddressLimiter(options.Limits.FailedOpensPerSecond, options.Limits.FailedOpensBurst, random);
         _random = random;
         _door = new Door<TInput>(this, _peers, random);
+        _restless = new bool[options.PlayersMax];
         _inputs = new PeerInput<TInput>[options.PlayersMax * (options.ApplyEveryInput ? InputRing<TInput>.EveryMax : 1)];
         Tick = new Tick(options.FirstTick) - 1;
         _amnestyEnd = Tick;
         _budget = new ZoneBudget(options);
+        _pressure = new ZonePressure(options.Pressure);
+        _details = [.. Enum.GetValues<PressureLevel>().Select(level => PressureLevels.DetailAt(level, _replicator.Options))];
         game.Start(this);
         _groups = new NetworkGroup<TInput>[sockets.Length];
         for (int i = 0; i < sockets.Length; i++)
@@ -166,6 +170,10 @@ public sealed partial class Zone<TInput> : IZone, IDisposable
             Write();
             Send();
         }
+        else
+        {
+            _replicator.SkipTurn();
+        }
 
         EndTick();
     }
@@ -198,8 +206,9 @@ public sealed partial class Zone<TInput> : IZone, IDisposable
         ForgetLost();
         for (int i = 0; i < _peers.Limit; i++)
         {
-            if (_peers[i] is { } peer)
-                Attend(peer);
+            PrefetchInput(i);
+            if (_peers[i] is { } peer && ((!_restless[i] && !_replicator.IsTurn(i, Tick)) || Attend(peer)))
+                TakeInput(peer);
         }
 
         Metrics.End(Phase.Inputs);
@@ -275,7 +284,7 @@ public sealed partial class Zone<TInput> : IZone, IDisposable
         _recorder?.Tick(dueNs, nowNs, behind);
         Tick = Tick.Next;
         if (_hasTicked)
-            NoteGivenUp((dueNs - _dueNs - (Options.TickLengthNs / 2)) / Options.TickLengthNs);
+            NoteGivenUp((dueNs - _dueNs - (TickLengthNs / 2)) / TickLengthNs);
         else
             StartNs = dueNs;
         _hasTicked = true;
@@ -300,16 +309,16 @@ public sealed partial class Zone<TInput> : IZone, IDisposable
         Metrics.Peers = _peers.Count;
         Metrics.BudgetShare = _budget.Share;
         _windowPlayerTicks += _peers.Count;
-        Metrics.EndTick(_dueNs, _nowNs, Options.TickLengthNs);
+        CountPressure();
+        Metrics.EndTick(_dueNs, _nowNs, TickLengthNs);
     }
 
-    // The clients' clocks are now that much ahead of ours; until they have followed, their inputs are early by no fault of theirs.
     private void NoteGivenUp(long ticks)
     {
         if (ticks <= 0)
             return;
         Metrics.TicksGivenUp += ticks;
-        _amnestyEnd = Tick + (10 * Options.TickRate);
+        Excuse();
         Log?.TicksGivenUp(Tick, (int)Math.Min(ticks, int.MaxValue));
     }
 

@@ -16,6 +16,11 @@ public sealed record ZoneLimits
     /// 2 kB. Lower: a rush of players comes in more slowly; higher: a flood takes more of the tick.</summary>
     public int HandshakesPerTickMax { get; init; } = 256;
 
+    /// <summary>Clients let in per tick, by the whole zone; the others' answers are dropped unread, and they ask again. Default 40, 1 to 4,096: 1,200 a second. Each
+    /// costs some hashes and 50 kB at once, and 1 s of full packets after. Halved with each of the first three levels of <see cref="PressureLevel"/>. Lower: a rush comes in
+    /// more slowly; higher: it takes more from those inside.</summary>
+    public int JoinsPerTickMax { get; init; } = 40;
+
     /// <summary>Handshake packets a second that are looked at from one source address (IPv4, or the /64 of IPv6), before any cryptography. Default 256,
     /// 1 to 100,000: a carrier's NAT holds many players. Lower: those come in more slowly after a restart; higher: one machine may take more of
     /// <see cref="HandshakesPerTickMax"/>.</summary>
@@ -84,6 +89,7 @@ public sealed record ZoneLimits
     {
         OptionException.Check(nameof(ReceiveDatagramsMax), ReceiveDatagramsMax, 64, 1_048_576, "datagrams");
         OptionException.Check(nameof(HandshakesPerTickMax), HandshakesPerTickMax, 8, 4_096, "packets");
+        OptionException.Check(nameof(JoinsPerTickMax), JoinsPerTickMax, 1, 4_096, "clients");
         OptionException.Check(nameof(HandshakesPerSecond), HandshakesPerSecond, 1, 100_000, "packets");
         OptionException.Check(nameof(HandshakesBurst), HandshakesBurst, 1, 100_000, "packets");
         OptionException.Check(nameof(PendingMax), PendingMax, 1, 16_384, "clients");

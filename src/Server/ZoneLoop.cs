@@ -60,7 +60,13 @@ public sealed class ZoneLoop<TInput>(Zone<TInput> zone)
     {
         Clock.WaitUntil(schedule.NextDueNs);
         for (int owed = schedule.Wake(Clock.NowNs); owed > 0; owed--)
-            zone.RunTick(schedule.Take(), Clock.NowNs, behind: owed > 1);
+        {
+            long startNs = Clock.NowNs;
+            zone.RunTick(schedule.Take(), startNs, behind: owed > 1);
+            zone.NoteWork(Clock.NowNs - startNs);
+            schedule.TickLengthNs = zone.TickLengthNs;
+        }
+
         while (_asked.TryDequeue(out (Action Action, TaskCompletionSource Done) asked))
             Answer(asked.Action, asked.Done);
     }

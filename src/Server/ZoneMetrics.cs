@@ -39,6 +39,8 @@ public sealed class ZoneMetrics : IDisposable
 
     private readonly Histogram[] _phaseNs = new Histogram[PhaseCount];
     private readonly Histogram _tickNs = new();
+    private readonly Histogram _intervalTickNs = new();
+    private readonly Histogram _intervalLateNs = new();
     private readonly long[] _phaseNow = new long[PhaseCount];
     private readonly Meter _meter = new("Hectare.Zone");
     private long _tickStart;
@@ -60,6 +62,9 @@ public sealed class ZoneMetrics : IDisposable
         _meter.CreateObservableGauge("hectare.zone.phase_mean", () => PhaseMeans(tag), "us", "Mean time of each phase of a tick since measuring began.");
         _meter.CreateObservableGauge("hectare.zone.tick_p99", () => new Measurement<double>(_tickNs.Percentile(0.99) / 1e6, tag), "ms", "99th percentile of a tick's time since measuring began.");
         _meter.CreateObservableGauge("hectare.zone.budget_share", () => new Measurement<double>(BudgetShare, tag), "1", "Share of what clients want that the zone's budget lets them have.");
+        _meter.CreateObservableGauge("hectare.zone.pressure_level", () => new Measurement<int>((int)PressureLevel, tag), "1", "What an overloaded zone has given up: 0 nothing, 7 the most.");
+        _meter.CreateObservableGauge("hectare.zone.load", () => new Measurement<double>(Load, tag), "1", "Share of its time that the tick thread spent on ticks when that was last looked at.");
+        _meter.CreateObservableGauge("hectare.zone.tick_length", () => new Measurement<double>(TickLengthNs / 1e6, tag), "ms", "Length of a tick that is in force.");
         _meter.CreateObservableGauge("hectare.zone.peers", () => new Measurement<int>(Peers, tag), "{peer}", "Connected clients.");
     }
 
@@ -102,6 +107,18 @@ public sealed class ZoneMetrics : IDisposable
     /// <summary>Share of what clients want that the zone's budget lets them have now: 1 when there is enough, or no budget.</summary>
     public double BudgetShare { get; internal set; } = 1;
 
+    /// <summary>What is given up now.</summary>
+    public PressureLevel PressureLevel { get; internal set; }
+
+    /// <summary>Times that it was another.</summary>
+    public long PressureChanges { get; internal set; }
+
+    /// <summary>Share of its time that the tick thread spent on ticks when that was last looked at; 0 when nobody measures (<see cref="Zone{TInput}.NoteWork"/>).</summary>
+    public double Load { get; internal set; }
+
+    /// <summary>Length of a tick that is in force, ns.</summary>
+    public long TickLengthNs { get; internal set; }
+
     /// <summary>Clients connected now.</summary>
     public int Peers { get; internal set; }
 
@@ -115,8 +132,24 @@ public sealed class ZoneMetrics : IDisposable
     internal void Clear()
     {
         _tickNs.Clear();
+        ClearInterval();
         foreach (Histogram phase in _phaseNs)
             phase.Clear();
+    }
+
+    /// <summary>How the ticks went since the last call, or since <see cref="Clear"/>.</summary>
+    internal ZoneInterval TakeInterval()
+    {
+        var interval = new ZoneInterval
+        {
+            Ticks = Ticks,
+            TicksLate = TicksLate,
+            TicksGivenUp = TicksGivenUp,
+            TickMs = TickTimes.Of(_intervalTickNs),
+            StartLateMs = TickTimes.Of(_intervalLateNs),
+        };
+        ClearInterval();
+        return interval;
     }
 
     internal void BeginTick()
@@ -145,6 +178,8 @@ public sealed class ZoneMetrics : IDisposable
     {
         long tickNs = (long)((Stopwatch.GetTimestamp() - _tickStart) * NsPerStamp);
         _tickNs.Add(tickNs);
+        _intervalTickNs.Add(tickNs);
+        _intervalLateNs.Add(startNs - dueNs);
         for (int i = 0; i < PhaseCount; i++)
             _phaseNs[i].Add((long)(_phaseNow[i] * NsPerStamp));
         Ticks++;
@@ -154,6 +189,12 @@ public sealed class ZoneMetrics : IDisposable
 
     /// <summary>Takes the instruments out of the meter.</summary>
     public void Dispose() => _meter.Dispose();
+
+    private void ClearInterval()
+    {
+        _intervalTickNs.Clear();
+        _intervalLateNs.Clear();
+    }
 
     private IEnumerable<Measurement<double>> PhaseMeans(KeyValuePair<string, object?> tag)
     {

@@ -77,6 +77,9 @@ public sealed record ZoneOptions
     /// <summary>What strangers and clients may cost.</summary>
     public ZoneLimits Limits { get; init; } = new();
 
+    /// <summary>What is given up when ticks take too long, and when.</summary>
+    public PressureOptions Pressure { get; init; } = new();
+
     /// <summary>Length of a tick, ns.</summary>
     public long TickLengthNs => 1_000_000_000 / TickRate;
 
@@ -112,5 +115,6 @@ public sealed record ZoneOptions
         Replication.Validate(CellUnits);
         Access.Validate();
         Limits.Validate();
+        Pressure.Validate();
     }
 }

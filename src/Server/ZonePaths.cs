@@ -20,6 +20,7 @@ public sealed partial class Zone<TInput>
             return;
         }
 
+        Stir(peer);
         PeerPath path = peer.Path ??= new PeerPath();
         if (path.IsAt(from) && packet.IsPathResponse && packet.PathData == path.Data)
         {

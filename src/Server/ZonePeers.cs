@@ -46,7 +46,13 @@ public sealed partial class Zone<TInput>
         => _peers[peer.Index] is { Stage: PeerStage.Joined } found && TryGiveAvatar(found, avatar);
 
     /// <inheritdoc/>
-    public void Disconnect(PeerId peer, CloseCode code) => _peers[peer.Index]?.Connection.Close(code, _nowNs);
+    public void Disconnect(PeerId peer, CloseCode code)
+    {
+        if (_peers[peer.Index] is not { } found)
+            return;
+        found.Connection.Close(code, _nowNs);
+        Stir(found);
+    }
 
     /// <summary>Disconnects everyone and lets nobody else in; the goodbyes leave with the ticks of the next 250 ms. Between two ticks.</summary>
     public void Close(CloseCode code, long nowNs)
@@ -54,7 +60,7 @@ public sealed partial class Zone<TInput>
         _recorder?.Close(code, nowNs);
         _door.IsClosed = true;
         for (int i = 0; i < _peers.Limit; i++)
-            _peers[i]?.Connection.Close(code, nowNs);
+            Disconnect(new PeerId(i), code);
     }
 
     /// <summary>Says something to the game, between two ticks; a recording keeps it.</summary>
@@ -196,6 +202,8 @@ public sealed partial class Zone<TInput>
     {
         AckUpdate acks = peer.Connection.Accept(packet, datagram, _nowNs);
         peer.HasMessages |= packet.LaneBytes > 0;
+        if (packet.LaneBytes > 0 || peer.Connection.State != ConnectionState.Connected)
+            Stir(peer);
         if (acks.Advanced)
             peer.View?.OnAck(acks.Newest, acks.Bits, Tick);
         if (packet.TailBytes == 0)
@@ -245,6 +253,7 @@ public sealed partial class Zone<TInput>
     private void Offend(Peer<TInput> peer, Offence offence)
     {
         _drops.Count(offence);
+        Stir(peer);
         if (peer.Offences.Add(offence, Options.Limits.OffencesMax, Options.TickRate))
             peer.Connection.Close(peer.Offences.Reason(), _nowNs);
     }
@@ -268,6 +277,7 @@ public sealed partial class Zone<TInput>
         };
         PendingCount++;
         _peers.Add(peer);
+        Stir(peer);
         ReplicationOptions told = _replicator.Options;
         (byte fast, byte interval, byte slow, byte keepAlive) = Replicator.Intervals(told);
         var welcome = new Welcome
@@ -298,7 +308,8 @@ public sealed partial class Zone<TInput>
         Remove(peer);
     }
 
-    private void Attend(Peer<TInput> peer)
+    // False when its connection is over.
+    private bool Attend(Peer<TInput> peer)
     {
         // A connected connection only looks at its time-out here; goodbyes are written by the group.
         if (peer.Connection.State == ConnectionState.Connected)
@@ -313,11 +324,11 @@ public sealed partial class Zone<TInput>
                 Leave(peer);
             else if (_nowNs - peer.LeavingNs >= GoodbyeNs)
                 Remove(peer);
-            return;
+            return false;
         }
 
         peer.Offences.Forgive();
-        TakeInput(peer);
+        return true;
     }
 
     // What is owed to a client or by it with the passing of time.
@@ -444,7 +455,8 @@ public sealed partial class Zone<TInput>
         if (joined)
         {
             Disown(peer);
-            _replicator.RemovePeer(peer.Index);
+            if (_replicator.RemovePeer(peer.Index) is >= 0 and int eased)
+                _restless[eased] = true;
             peer.View = null;
             peer.AvatarRow = -1;
             bool mayReturn = Depart(peer, reason);
@@ -465,6 +477,7 @@ public sealed partial class Zone<TInput>
     private SendResult TrySend(Peer<TInput> peer, Lane lane, ReadOnlySpan<byte> message)
     {
         SendResult result = peer.Connection.TrySend(lane, message, _packer);
+        Stir(peer);
         _drops.QueueFull += result == SendResult.QueueFull ? 1 : 0;
         _drops.TooLarge += result == SendResult.TooLarge ? 1 : 0;
         return result;
@@ -474,18 +487,33 @@ public sealed partial class Zone<TInput>
 
     internal void WritePeers(NetworkGroup<TInput> group)
     {
+        int count = 0;
         foreach (int index in group.Peers)
         {
-            Peer<TInput> peer = _peers[index]!;
-            if (peer.Connection.State == ConnectionState.Connected)
-            {
-                WriteChallenge(group, peer);
-                WritePacket(group, peer);
-            }
-            else if (peer.Connection.Poll(_nowNs, group.NextBuffer()) is > 0 and int goodbyeBytes)
-            {
-                group.Add(peer.Address, goodbyeBytes);
-            }
+            if (_restless[index] || _replicator.IsTurn(index, Tick) || _budget.IsShort)
+                group.Due[count++] = index;
+        }
+
+        Span<int> due = group.Due.AsSpan(0, count);
+        for (int i = 0; i < due.Length; i++)
+        {
+            PrefetchWriting(due, i);
+            Peer<TInput> peer = _peers[due[i]]!;
+            WritePeer(group, peer);
+            _restless[peer.Index] = IsRestless(group, peer);
+        }
+    }
+
+    private void WritePeer(NetworkGroup<TInput> group, Peer<TInput> peer)
+    {
+        if (peer.Connection.State == ConnectionState.Connected)
+        {
+            WriteChallenge(group, peer);
+            WritePacket(group, peer);
+        }
+        else if (peer.Connection.Poll(_nowNs, group.NextBuffer()) is > 0 and int goodbyeBytes)
+        {
+            group.Add(peer.Address, goodbyeBytes);
         }
     }
 
@@ -497,10 +525,14 @@ public sealed partial class Zone<TInput>
         int lanePending = connection.PendingLaneBytes(_nowNs, out bool onlyBulk);
         int laneShare = LaneShare(group, peer, lanePending);
         int rttTicks = (int)((connection.SmoothedRttNs + Options.TickLengthNs - 1) / Options.TickLengthNs);
+        bool isSilent = connection.KeepAliveDue(_nowNs);
+        // A packet must go: a snapshot in it makes it worth its price. Where ticks take long, packets without would be all there is.
+        if (isSilent)
+            peer.View?.SendAtOnce();
         bool hasSnapshot = peer.View is { } due && group.Writer.Prepare(due, Tick, rttTicks, connection.LossShare);
         if (lanePending > laneShare || peer.View is { IsShortOfBytes: true })
             connection.NoteRateLimited();
-        bool mustGo = (connection.OwesAck && _nowNs - connection.LastSentNs >= AckDelayNs) || connection.KeepAliveDue(_nowNs);
+        bool mustGo = (connection.OwesAck && _nowNs - connection.LastSentNs >= AckDelayNs) || isSilent;
         // Bulk goes beside snapshots: packets of its own would overtake theirs, and what was overtaken is refused. Only what no snapshot took goes alone.
         bool laneDue = lanePending > 0 && laneShare >= (onlyBulk ? LaneBytesFull : 1);
         if (!hasSnapshot && !mustGo && !laneDue)
@@ -584,7 +616,9 @@ public sealed partial class Zone<TInput>
         if (pending > peer.LaneBytes)
             group.Wanted = (group.Wanted.Bytes + earned, group.Wanted.Packets);
         int given = Math.Max((int)((long)earned * _budget.ByteShare / ZoneBudget.Whole), Math.Min(earned, LaneBytesLeast / Options.TickRate));
-        peer.LaneBytes = Math.Min(peer.LaneBytes + given, LaneBytesFull);
+        int ticks = Math.Min(Tick - peer.LaneTick, Options.TickRate);
+        peer.LaneTick = Tick;
+        peer.LaneBytes = Math.Min(peer.LaneBytes + (ticks * given), LaneBytesFull);
         return peer.LaneBytes >= Connection.LaneBytesMin ? peer.LaneBytes : 0;
     }
 }

@@ -80,6 +80,9 @@ public sealed class ZoneReplay<TInput> : IDisposable
                 case RecordType.Close:
                     Zone.Close((CloseCode)_reader.ReadByte(), _reader.ReadInt64());
                     break;
+                case RecordType.Pressure:
+                    Zone.SetPressure(_reader.ReadLevel());
+                    break;
                 case RecordType.End:
                     Recorded = new RecordingEnd(_reader.ReadInt64(), _reader.ReadInt64(), (ulong)_reader.ReadInt64());
                     return false;
@@ -216,6 +219,12 @@ internal sealed class RecordingReader(Stream file) : IDisposable
     {
         Fill(_scratch.AsSpan(0, 1));
         return _scratch[0];
+    }
+
+    public PressureLevel ReadLevel()
+    {
+        byte level = ReadByte();
+        return level < PressureLevels.Count ? (PressureLevel)level : throw new RecordingException($"the recording is damaged: pressure level {level}");
     }
 
     public long ReadInt64()

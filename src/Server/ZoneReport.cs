@@ -61,8 +61,11 @@ public sealed class ZoneReport
     /// <summary>Entities that a player has entered.</summary>
     public Spread KnownPerPlayer { get; init; } = new();
 
-    /// <summary>Movers that a player may be told of one by one.</summary>
+    /// <summary>Movers that a player may be told of one by one: the cap in force, or in a crowd those that it really is told of, where these are fewer.</summary>
     public Spread CapInForce { get; init; } = new();
+
+    /// <summary>What the zone gave up because its ticks took too long.</summary>
+    public PressureFigures Pressure { get; init; } = new();
 
     /// <summary>Delta updates written a second, of the zone, copies included.</summary>
     public double UpdatesPerSecond { get; init; }
@@ -119,6 +122,37 @@ public sealed class ZoneReport
     public int Lost { get; init; }
 }
 
+/// <summary>What an overloaded zone gave up (<see cref="PressureLevel"/>).</summary>
+public sealed class PressureFigures
+{
+    /// <summary>The level at the window's end: 0 nothing, 7 the most.</summary>
+    public int Level { get; init; }
+
+    /// <summary>Its name.</summary>
+    public string LevelName { get; init; } = "";
+
+    /// <summary>The highest of the window.</summary>
+    public int LevelMost { get; init; }
+
+    /// <summary>Times that it changed in the window.</summary>
+    public long Changes { get; init; }
+
+    /// <summary>Time of the window at each level, s.</summary>
+    public IReadOnlyList<double> SecondsAtLevel { get; init; } = [];
+
+    /// <summary>Share of its time that the tick thread spent on ticks when that was last looked at.</summary>
+    public double Load { get; init; }
+
+    /// <summary>Most movers that a player is told of one by one, at the window's end.</summary>
+    public int InterestCap { get; init; }
+
+    /// <summary>Ticks between two snapshots of a player, at the window's end.</summary>
+    public int IntervalTicks { get; init; }
+
+    /// <summary>Length of a tick, ms, at the window's end.</summary>
+    public double TickLengthMs { get; init; }
+}
+
 /// <summary>Changes of clients' addresses.</summary>
 public sealed class PathFigures
 {
@@ -143,6 +177,28 @@ public sealed class TickTimes
 
     /// <summary>Longest.</summary>
     public double Max { get; init; }
+
+    /// <summary>Of durations in ns.</summary>
+    internal static TickTimes Of(Histogram ns) => new() { P50 = ns.Percentile(0.5) / 1e6, P99 = ns.Percentile(0.99) / 1e6, Max = ns.Max / 1e6 };
+}
+
+/// <summary>How the ticks of a short time went: what a long run is judged by, where a whole window's percentiles would hide a slow change.</summary>
+public sealed class ZoneInterval
+{
+    /// <summary>Ticks run since the zone's start.</summary>
+    public long Ticks { get; init; }
+
+    /// <summary>Of these, ticks whose work was not done by the next tick's due time.</summary>
+    public long TicksLate { get; init; }
+
+    /// <summary>Ticks taken off the schedule since the zone's start.</summary>
+    public long TicksGivenUp { get; init; }
+
+    /// <summary>Duration of a tick in the interval, ms.</summary>
+    public TickTimes TickMs { get; init; } = new();
+
+    /// <summary>Time from when a tick was due until it began, in the interval, ms.</summary>
+    public TickTimes StartLateMs { get; init; } = new();
 }
 
 /// <summary>A number that each player has: the low end and the middle.</summary>

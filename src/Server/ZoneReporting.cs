@@ -9,7 +9,7 @@ public sealed partial class Zone<TInput>
 {
     private const int UdpHeaderBytes = 28;   // IPv4 and UDP
 
-    private Window _window = new(0, 0, 0, 0, 0, 0, 0, 0, [], new WriterCounters());
+    private Window _window = new(0, 0, 0, 0, 0, 0, 0, 0, [], new WriterCounters(), [], 0);
     private long _windowPlayerTicks;
 
     /// <summary>Begins a measuring window: the next <see cref="Report"/> tells of the time since this call.</summary>
@@ -40,7 +40,7 @@ public sealed partial class Zone<TInput>
             TickRate = Options.TickRate,
             Ticks = ticks,
             Players = _peers.Count,
-            TickMs = new TickTimes { P50 = Metrics.TickNs.Percentile(0.5) / 1e6, P99 = Metrics.TickNs.Percentile(0.99) / 1e6, Max = Metrics.TickNs.Max / 1e6 },
+            TickMs = TickTimes.Of(Metrics.TickNs),
             TickMeanUs = Metrics.TickNs.Mean / 1e3,
             TicksLate = now.TicksLate - _window.TicksLate,
             TicksGivenUp = now.TicksGivenUp - _window.TicksGivenUp,
@@ -56,6 +56,7 @@ public sealed partial class Zone<TInput>
             DatagramBytesMax = _groups.Max(group => group.DatagramBytesMax),
             KnownPerPlayer = known,
             CapInForce = caps,
+            Pressure = Pressure(_window.TicksAtLevel, _window.PressureChanges),
             UpdatesPerSecond = updates / seconds,
             UpdatesPerSnapshot = Ratio(updates, snapshots),
             BitsPerUpdate = Ratio(written.UpdateBits - before.UpdateBits, updates),
@@ -76,6 +77,9 @@ public sealed partial class Zone<TInput>
             Lost = LostCount,
         };
     }
+
+    /// <summary>How the ticks went since the last call, or since <see cref="BeginWindow"/>. The window goes on.</summary>
+    public ZoneInterval TakeInterval() => Metrics.TakeInterval();
 
     /// <summary>Offences of clients since the start, by kind; only what happened.</summary>
     public IReadOnlyDictionary<string, long> Offences() => _drops.Offences();
@@ -109,6 +113,7 @@ public sealed partial class Zone<TInput>
         ZoneDrops.Put(named, "handshakeSuperseded", _door.Superseded);
         ZoneDrops.Put(named, "handshakeOverLimit", _door.OverLimit);
         ZoneDrops.Put(named, "handshakeOverAddressLimit", _door.OverAddressLimit);
+        ZoneDrops.Put(named, "handshakeOverJoins", _door.OverJoins);
         ZoneDrops.Put(named, "handshakeRefused", _door.Refused);
         ZoneDrops.Put(named, "inboundQueueFull", _groups.Sum(group => group.InboundDropped));
         return named;
@@ -120,14 +125,14 @@ public sealed partial class Zone<TInput>
         double[] caps = new double[_peers.Count];
         double[] rates = new double[_peers.Count];
         long memory = 0;
-        int count = 0;
+        int count = 0, cap = _replicator.Detail.InterestCap;
         for (int i = 0; i < _peers.Limit; i++)
         {
             if (_peers[i] is not { View: { } view } peer)
                 continue;
             known[count] = view.KnownCount;
             rates[count] = view.RateBytesPerSecond;
-            caps[count++] = _replicator.Options.InterestCap;
+            caps[count++] = view.IsCapped ? Math.Min(cap, view.MoverCount) : cap;
             memory += peer.MemoryBytes;
         }
 
@@ -140,10 +145,10 @@ public sealed partial class Zone<TInput>
         foreach (NetworkGroup<TInput> group in _groups)
             written.Add(group.Writer.Counters);
         return new Window(Stopwatch.GetTimestamp(), Metrics.Ticks, Metrics.TicksLate, Metrics.TicksGivenUp, Metrics.DatagramsOut, Metrics.BytesOut,
-            GC.GetTotalAllocatedBytes(), _peers.Count, [.. Enumerable.Range(0, GC.MaxGeneration + 1).Select(GC.CollectionCount)], written);
+            GC.GetTotalAllocatedBytes(), _peers.Count, [.. Enumerable.Range(0, GC.MaxGeneration + 1).Select(GC.CollectionCount)], written, [.. _ticksAtLevel], Metrics.PressureChanges);
     }
 
     private static double Ratio(long sum, long count) => count == 0 ? 0 : (double)sum / count;
 
-    private sealed record Window(long Stamp, long Ticks, long TicksLate, long TicksGivenUp, long Datagrams, long Bytes, long Allocated, int Peers, int[] Collections, WriterCounters Written);
+    private sealed record Window(long Stamp, long Ticks, long TicksLate, long TicksGivenUp, long Datagrams, long Bytes, long Allocated, int Peers, int[] Collections, WriterCounters Written, long[] TicksAtLevel, long PressureChanges);
 }

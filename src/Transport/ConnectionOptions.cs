@@ -29,7 +29,7 @@ public sealed record ConnectionOptions
     /// <summary>A packet is due when nothing was sent for this long, ns. Default 0.5 s; range 50 ms to a third of the time-out.</summary>
     public long KeepAliveNs { get; init; } = 500_000_000;
 
-    /// <summary>Time after which a request or response is sent again, ns. Default 250 ms; range 50 ms to 5 s.</summary>
+    /// <summary>Time after which a request or response is sent again, ns; twice that after eight, four times after sixteen. Default 250 ms; range 50 ms to 5 s.</summary>
     public long HandshakeResendNs { get; init; } = 250_000_000;
 
     /// <summary>Longest message that this end sends, bytes. Default 256 kB; range 1 to 256 kB.</summary>

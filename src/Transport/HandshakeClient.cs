@@ -2,11 +2,17 @@ using Hectare.Transport.Crypto;
 
 namespace Hectare.Transport;
 
-/// <summary>A client's side of the handshake: asks, proves its address and its token, asks again when nothing is heard.</summary>
+/// <summary>A client's side of the handshake: asks, proves its address and its token, asks again when nothing is heard: the longer nothing is, the less often,
+/// and not all clients at the same times. A server that lets in so many a tick and no more drops what the others ask.</summary>
 internal sealed class HandshakeClient
 {
     // A cookie is good for 10 s. Half of that without an answer: the server may have started anew, so ask for a new challenge.
     private const long ResponsePatienceNs = HandshakeServer.CookieLifetimeNs / 2;
+
+    // Sends before the pause between two of them doubles, which it does twice: a link that loses a fifth is through by then.
+    private const int SendsPerPause = 8;
+    private const int DoublingsMax = 2;
+    private const int SendsEven = 2;
 
     private readonly Random128 _clientRandom;
     private readonly ResponseBody _body;
@@ -46,7 +52,7 @@ internal sealed class HandshakeClient
             _isChallenged = false;
         if (nowNs < _nextSendNs)
             return 0;
-        _nextSendNs = nowNs + _resendNs;
+        _nextSendNs = nowNs + PauseNs;
         _sentNs = nowNs;
         _sends++;
         if (_token is null)
@@ -87,6 +93,7 @@ internal sealed class HandshakeClient
         _keys = ConnectionKeys.Derive(_token.Secret, _clientRandom, challenge.ServerRandom, _version, challenge.Suite);
         _challengedNs = nowNs;
         _nextSendNs = nowNs;
+        _sends = 0;
         return true;
     }
 
@@ -100,6 +107,16 @@ internal sealed class HandshakeClient
     /// <summary>Reads a refusal.</summary>
     public bool TryTakeRefused(ReadOnlySpan<byte> datagram, out RefuseReason reason, out string text) =>
         Handshake.TryReadRefused(datagram, _clientRandom, _keys, out reason, out text);
+
+    // From the third on between half and one and a half of it, each time another part by the attempt's own number: who was turned away together does not come together again.
+    private long PauseNs
+    {
+        get
+        {
+            long pauseNs = _resendNs << Math.Min(_sends / SendsPerPause, DoublingsMax);
+            return _sends < SendsEven ? pauseNs : (pauseNs / 2) + (pauseNs * (long)(_clientRandom.Low >> (_sends % 8 * 8) & 0xFF) / 256);
+        }
+    }
 
     // A challenge has no mac: somebody on the way may have changed the suite. The response's mac covers it, so the worst is that nothing comes of it.
     private bool IsOffered(CipherSuite suite) => suite switch

@@ -83,6 +83,8 @@ internal sealed class PacketSealer
 {
     private readonly ConnectionSide _side;
     private EpochKeys _keys;
+    private PacketCipher _cipher;      // of _keys: here, because every packet wants it
+    private ulong _epoch;
     private ulong _number;
 
     /// <summary>A sealer whose first packet is <paramref name="first"/>.</summary>
@@ -90,29 +92,35 @@ internal sealed class PacketSealer
     {
         _side = side;
         _number = first.Value;
-        _keys = new EpochKeys(suite, secret, EpochKeys.EpochOf(_number));
+        _epoch = EpochKeys.EpochOf(_number);
+        _keys = new EpochKeys(suite, secret, _epoch);
+        _cipher = _keys.Cipher;
     }
 
     /// <summary>Number of the next packet, its low 32 bits.</summary>
     public SequenceNumber Next => new((uint)_number);
 
-    public int MemoryBytes => _keys.Cipher.MemoryBytes;
+    public int MemoryBytes => _cipher.MemoryBytes;
+
+    /// <summary>Asks for the memory of the key.</summary>
+    public void Prefetch() => Protocol.Prefetch.Object(_cipher, PacketCipher.KeyMemoryBytes);
 
     /// <summary>Seals a packet in place, whose header names <see cref="Next"/>, and goes on to the next number.</summary>
     /// <returns>Bytes of the whole datagram.</returns>
     public int Seal(Span<byte> datagram, int headerBytes, int bodyBytes)
     {
-        if (EpochKeys.EpochOf(_number) != _keys.Epoch)
+        if (EpochKeys.EpochOf(_number) != _epoch)
         {
             EpochKeys old = _keys;
             _keys = old.Next();
+            (_cipher, _epoch) = (_keys.Cipher, _keys.Epoch);
             old.Erase();
         }
 
         Span<byte> nonce = stackalloc byte[PacketCipher.NonceBytes];
         EpochKeys.WriteNonce(nonce, _side, _number);
         int sealedBytes = headerBytes + bodyBytes;
-        _keys.Cipher.Seal(nonce, datagram[..headerBytes], datagram[headerBytes..sealedBytes], datagram.Slice(sealedBytes, PacketHeader.TagBytes));
+        _cipher.Seal(nonce, datagram[..headerBytes], datagram[headerBytes..sealedBytes], datagram.Slice(sealedBytes, PacketHeader.TagBytes));
         _number++;
         return sealedBytes + PacketHeader.TagBytes;
     }
@@ -128,6 +136,8 @@ internal sealed class PacketOpener
 
     private readonly ConnectionSide _sender;
     private EpochKeys _keys;
+    private PacketCipher _cipher;      // of _keys: here, because every packet wants it
+    private ulong _epoch;
     private EpochKeys? _before;
     private EpochKeys? _next;
     private ulong _newest;
@@ -137,10 +147,15 @@ internal sealed class PacketOpener
     {
         _sender = sender;
         _newest = first.Value;
-        _keys = new EpochKeys(suite, secret, EpochKeys.EpochOf(_newest));
+        _epoch = EpochKeys.EpochOf(_newest);
+        _keys = new EpochKeys(suite, secret, _epoch);
+        _cipher = _keys.Cipher;
     }
 
-    public int MemoryBytes => _keys.Cipher.MemoryBytes;
+    public int MemoryBytes => _cipher.MemoryBytes;
+
+    /// <summary>Asks for the memory of the key.</summary>
+    public void Prefetch() => Protocol.Prefetch.Object(_cipher, PacketCipher.KeyMemoryBytes);
 
     /// <summary>Checks the tag, and then opens the packet in place.</summary>
     /// <param name="datagram">The whole datagram. When it does not open its body is rubbish.</param>
@@ -151,11 +166,11 @@ internal sealed class PacketOpener
     {
         bodyBytes = datagram.Length - headerBytes - PacketHeader.TagBytes;
         ulong number = _newest + (ulong)(long)(int)(sequence.Value - (uint)_newest);
-        if (bodyBytes < 0 || KeysOf(EpochKeys.EpochOf(number)) is not { } keys)
+        if (bodyBytes < 0 || CipherOf(EpochKeys.EpochOf(number)) is not { } cipher)
             return false;
         Span<byte> nonce = stackalloc byte[PacketCipher.NonceBytes];
         EpochKeys.WriteNonce(nonce, _sender, number);
-        if (!keys.Cipher.TryOpen(nonce, datagram[..headerBytes], datagram.Slice(headerBytes, bodyBytes), datagram[^PacketHeader.TagBytes..]))
+        if (!cipher.TryOpen(nonce, datagram[..headerBytes], datagram.Slice(headerBytes, bodyBytes), datagram[^PacketHeader.TagBytes..]))
             return false;
         if (number > _newest)
             Follow(number);
@@ -170,18 +185,18 @@ internal sealed class PacketOpener
     }
 
     // A number is at most 2^15 from the newest, so only the epochs beside its own can be named; a forger makes us derive one key, once.
-    private EpochKeys? KeysOf(ulong epoch)
+    private PacketCipher? CipherOf(ulong epoch)
     {
-        if (epoch == _keys.Epoch)
-            return _keys;
-        return epoch == _keys.Epoch + 1 ? _next ??= _keys.Next() : epoch == _before?.Epoch ? _before : null;
+        if (epoch == _epoch)
+            return _cipher;
+        return epoch == _epoch + 1 ? (_next ??= _keys.Next()).Cipher : epoch == _before?.Epoch ? _before.Cipher : null;
     }
 
     private void Follow(ulong number)
     {
         _newest = number;
-        if (_next is not null && EpochKeys.EpochOf(number) == _next.Epoch)
-            (_before, _keys, _next) = (_keys, _next, null);
+        if (_next is { } next && EpochKeys.EpochOf(number) == next.Epoch)
+            (_before, _keys, _next, _cipher, _epoch) = (_keys, next, null, next.Cipher, next.Epoch);
         if (_before is null || (number & ((1UL << EpochKeys.EpochBits) - 1)) <= StragglersMax)
             return;
         _before.Erase();

@@ -16,6 +16,9 @@ internal readonly struct SentPackets()
     /// <summary>A packet leaves now.</summary>
     public void Add(SequenceNumber sequence, int bytes, long nowNs) => _sent[sequence.Value % Window] = ((ulong)nowNs << BytesBits) | (uint)bytes;
 
+    /// <summary>Asks for the memory of a packet.</summary>
+    public void Prefetch(SequenceNumber sequence) => Protocol.Prefetch.Line(ref _sent[sequence.Value % Window]);
+
     /// <summary>Time since a packet of the last <see cref="Window"/> was sent.</summary>
     public long AgeNs(SequenceNumber sequence, long nowNs)
         => (long)((((ulong)nowNs << BytesBits) - (_sent[sequence.Value % Window] & ~0xFFFFUL)) >> BytesBits);

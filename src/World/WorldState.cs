@@ -197,6 +197,9 @@ public sealed class WorldState
     /// <summary>What happened in this tick, in order.</summary>
     public ReadOnlySpan<WorldEvent> Events => _events.AsSpan(0, _eventCount);
 
+    /// <summary>True when a field of the row was set to another value in this tick, or the row is new.</summary>
+    public bool HasChanged(int row) => (_flags[row] & (ChangedFlag | SpawnedFlag)) != 0;
+
     /// <summary>True when the row is in <see cref="DirtyRows"/>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool IsDirty(int row) => (_flags[row] & DirtyFlag) != 0;

@@ -30,6 +30,9 @@ public enum CipherProvider
 /// inside: some 300 bytes and 3 us. Dispose clears the key.</remarks>
 public abstract class PacketCipher : IDisposable
 {
+    /// <summary>Bytes of the largest key that lies in the object itself: what to ask for before a packet is sealed or opened.</summary>
+    public const int KeyMemoryBytes = 408;
+
     /// <summary>Bytes of a key.</summary>
     public const int KeyBytes = 32;
 

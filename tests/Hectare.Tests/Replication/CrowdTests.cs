@@ -9,10 +9,12 @@ public sealed class CrowdTests
 
     private readonly ReplicationRig _rig = new(TestSchemas.Meadow(2048, 16), new ReplicationOptions { BytesPerSecond = 64_000 }, peersMax: 16) { IsChecking = false };
     private readonly int[] _rows = new int[Movers];
+    private readonly ITestOutputHelper _output;
     private SeededRandom _random = new(21);
 
-    public CrowdTests()
+    public CrowdTests(ITestOutputHelper output)
     {
+        _output = output;
         for (int i = 0; i < Movers; i++)
         {
             double angle = _random.NextDouble() * 2 * Math.PI, away = 100 * Math.Sqrt(_random.NextDouble());
@@ -33,6 +35,108 @@ public sealed class CrowdTests
             AssertNearest(peer);
             AssertCounts(peer);
         }
+    }
+
+    // Who comes into a crowd: 1 s and the way there later it knows how many stand where.
+    [Fact]
+    public void Within_a_second_each_cell_is_known_to_a_tenth()
+    {
+        _rig.Run(33);
+        foreach (RigPeer peer in _rig.Peers)
+            AssertCounts(peer);
+    }
+
+    // 3,000 teleport in around eight who stood alone.
+    [Fact]
+    public void A_crowd_that_comes_at_once_is_known_to_a_tenth_within_a_second()
+    {
+        (int X, int Y)[] places = [.. _rows.Select(row => (_rig.World.X[row], _rig.World.Y[row]))];
+        _rig.Run(1, () => Teleport(i => i % 300 == 0 ? places[i] : (Units.FromFloat(100), Units.FromFloat(100))));
+        _rig.Run(300);
+        _rig.Run(1, () => Teleport(i => places[i]));
+        _rig.Run(33);
+        foreach (RigPeer peer in _rig.Peers)
+            AssertCounts(peer);
+    }
+
+    // What goes is told too: nobody sees a crowd where none is.
+    [Fact]
+    public void A_cell_that_empties_is_known_to_be_empty_within_a_second()
+    {
+        _rig.Run(150);
+        _rig.Run(1, () => Teleport(i => _rig.World.X[_rows[i]] > Units.FromFloat(1024) ? (Units.FromFloat(900), Units.FromFloat(1024)) : (_rig.World.X[_rows[i]], _rig.World.Y[_rows[i]])));
+        _rig.Run(36);
+        foreach (RigPeer peer in _rig.Peers.Where(peer => _rig.World.X[peer.View.AvatarRow] > Units.FromFloat(930)))
+            AssertCounts(peer);
+    }
+
+    // Everyone walks. What is known of a cell was true within the last second, to a tenth; nobody can know better of cells that people walk through.
+    [Fact]
+    public void Of_a_crowd_that_walks_each_cell_is_known_as_it_was_within_a_second()
+    {
+        _rig.Run(150);
+        int tick = 0, cells = 0, off = 0;
+        double errors = 0;
+        var last = new Queue<int[]>();
+        for (int part = 0; part < 300; part++)
+        {
+            _rig.Run(1, () =>
+            {
+                tick++;
+                for (int i = 0; i < Movers; i++)
+                    _rig.Walk(_rows[i], new Intent((byte)(((i * 7) + (tick / 60 * 128)) % 256), Intent.MagnitudeMax));
+            });
+            last.Enqueue([.. _rig.World.Grid.MoverCount]);
+            if (last.Count > 33)
+                last.Dequeue();
+            foreach (RigPeer peer in _rig.Peers.Where(_ => part % 15 == 14 && part > 33))
+            {
+                foreach ((int cell, int truth, int known) in Counts(peer).Where(count => count.Truth >= 10))
+                {
+                    cells++;
+                    errors += Math.Abs(known - truth) / (double)truth;
+                    off += known < last.Min(counts => counts[cell]) * 9 / 10 || known > (last.Max(counts => counts[cell]) * 11 / 10) + 1 ? 1 : 0;
+                }
+            }
+        }
+
+        _output.WriteLine($"{cells} cells of 10 and more: {off} not as they were within a second; mean distance from now {errors / cells:P1}");
+        Assert.InRange(off / (double)cells, 0, 0.01);
+        Assert.InRange(errors / cells, 0, 0.1);
+    }
+
+    [Fact]
+    public void The_cap_in_force_is_kept_and_what_it_gave_up_comes_back()
+    {
+        _rig.Run(300);
+        ReplicationOptions rules = _rig.Replicator.Options;
+        foreach (int cap in (int[])[176, 96, 176, 256])
+        {
+            _rig.Replicator.SetDetail(Detail.Of(rules) with { InterestCap = cap });
+            _rig.Run(120);
+            foreach (RigPeer peer in _rig.Peers)
+            {
+                Assert.InRange(peer.View.MoverCount, cap, cap * 5 / 4);
+                AssertCounts(peer);
+            }
+        }
+    }
+
+    // Few enough for the cap of the options, too many for the one in force.
+    [Fact]
+    public void A_lower_cap_makes_a_crowd_of_those_who_were_none()
+    {
+        _rig.Run(1, () => Teleport(i => i < 200 || i % 300 == 0 ? (Units.FromFloat(1024 + (i % 20)), Units.FromFloat(1024 + (i / 20 % 20))) : (Units.FromFloat(100), Units.FromFloat(100))));
+        _rig.Run(200);
+        Assert.All(_rig.Peers, peer => Assert.False(peer.View.IsCapped));
+        _rig.Replicator.SetDetail(Detail.Of(_rig.Replicator.Options) with { InterestCap = 96 });
+        _rig.Run(60);
+        Assert.All(_rig.Peers, peer => Assert.InRange(peer.View.MoverCount, 86, 120));
+        _rig.Replicator.SetDetail(Detail.Of(_rig.Replicator.Options));
+        _rig.Run(90);
+        Assert.All(_rig.Peers, peer => Assert.False(peer.View.IsCapped));
+        foreach (RigPeer peer in _rig.Peers)
+            SnapshotWriterTests.CheckConverged(_rig, peer, $"peer {peer.View.Index}");
     }
 
     [Fact]
@@ -159,8 +263,24 @@ public sealed class CrowdTests
         return Math.Sqrt((dx * dx) + (dy * dy));
     }
 
+    private void Teleport(Func<int, (int X, int Y)> to)
+    {
+        for (int i = 0; i < Movers; i++)
+        {
+            (int x, int y) = to(i);
+            _rig.World.Teleport(_rows[i], x, y);
+        }
+    }
+
     private void AssertCounts(RigPeer peer)
     {
+        foreach ((_, int truth, int known) in Counts(peer))
+            Assert.InRange(known, truth * 9 / 10, (truth * 11 / 10) + 1);
+    }
+
+    private List<(int Cell, int Truth, int Known)> Counts(RigPeer peer)
+    {
+        var counts = new List<(int, int, int)>();
         int[] told = new int[_rig.World.Grid.CellCount];
         foreach (uint id in peer.Decoder.Shown().Keys)
         {
@@ -174,7 +294,9 @@ public sealed class CrowdTests
                 continue;
             int truth = _rig.World.Grid.MoverCount[cell];
             int counted = peer.Decoder.Densities.TryGetValue(cell, out (int Count, Tick Tick) density) && _rig.Tick - density.Tick <= 90 ? density.Count : 0;
-            Assert.InRange(told[cell] + counted, truth * 9 / 10, (truth * 11 / 10) + 1);
+            counts.Add((cell, truth, told[cell] + counted));
         }
+
+        return counts;
     }
 }

@@ -69,6 +69,37 @@ public sealed class PeerViewTests
         Assert.Equal(updates + 2, _rig.Writer.Counters.Updates);
     }
 
+    [Fact]
+    public void An_ack_of_an_update_settles_it_and_does_not_silence_a_destroy_that_came_after()
+    {
+        Settle();
+        int slot = _view.FindSlot(_rig.World.Id[_other]);
+        SequenceNumber update = Send(() => _rig.World.Set(_other, _rig.Walker["health"], 5));
+        _view.OnAck(update, 0, _rig.Tick);
+        Assert.False(IsNews(slot));
+        update = Send(() => _rig.World.Set(_other, _rig.Walker["health"], 6));
+        Send(() => _rig.World.Destroy(_other));
+        Assert.Equal(SlotState.Destroying, _view.Slots[slot].State);
+        long destroys = _rig.Writer.Counters.Destroys;
+        _view.OnAck(update, 0, _rig.Tick);
+        Assert.True(IsNews(slot));
+        Send();
+        Assert.Equal(destroys + 1, _rig.Writer.Counters.Destroys);
+    }
+
+    [Fact]
+    public void An_ack_of_an_update_leaves_news_that_came_after_it()
+    {
+        Settle();
+        int slot = _view.FindSlot(_rig.World.Id[_other]);
+        SequenceNumber update = Send(() => _rig.World.Set(_other, _rig.Walker["health"], 5));
+        _rig.Run(1, () => _rig.World.Set(_other, _rig.Walker["health"], 6), withPeers: false);
+        _view.OnAck(update, 0, _rig.Tick);
+        Assert.True(IsNews(slot));
+    }
+
+    private bool IsNews(int slot) => (_view.News[slot >> 6] >> slot & 1) != 0;
+
     [Theory]
     [InlineData(32, 0)]
     [InlineData(33, 1)]
@@ -203,7 +234,7 @@ public sealed class PeerViewTests
         _view.OnAck(back, 1, _rig.Tick);
         Assert.Equal(SlotState.Free, _view.Slots[slot].State);
         Assert.Equal(1, back - leave);
-        Assert.False(_view.TryTakeKept(_rig.World.Id[_other], _other, _rig.Tick, out _, out _));
+        Assert.False(_view.TryTakeKept(_rig.World.Id[_other], _other, _rig.Tick, out _, out _, out _));
     }
 
     [Fact]

@@ -136,10 +136,51 @@ public sealed class WorldHistoryTests
         _rig.Run(1, () => _rig.World.Set(row, _rig.Walker["coins"], 9));
         Assert.Equal(2u, History.VersionOf(row) - baseline);
         int all = _rig.Walker.VisibleGroups(false, false), owner = _rig.Walker.VisibleGroups(true, false);
-        Delta seen = History.DeltaFrom(row, baseline, all, _rig.Tick);
+        Delta seen = History.DeltaFrom(row, baseline, audience: 1, all, _rig.Tick);
         Assert.Equal((0, 0b10), (seen.Steps, seen.Groups));
-        Assert.Equal(0b1010, History.DeltaFrom(row, baseline, owner, _rig.Tick).Groups);
-        Assert.Equal(0, History.DeltaFrom(row, baseline + 1, all, _rig.Tick).Groups);
+        Assert.Equal(0b1010, History.DeltaFrom(row, baseline, audience: 1, owner, _rig.Tick).Groups);
+        Assert.Equal(0, History.DeltaFrom(row, baseline + 1, audience: 1, all, _rig.Tick).Groups);
+    }
+
+    [Fact]
+    public void An_update_made_in_advance_has_the_bits_of_one_put_together()
+    {
+        int[] rows = [.. Enumerable.Range(0, 40).Select(i => _rig.Spawn(_rig.Walker, 300 + i, 300))];
+        var random = new SeededRandom(6);
+        int inAdvance = 0;
+        Span<byte> made = new byte[64], put = new byte[64];
+        for (int tick = 0; tick < 600; tick++)
+        {
+            uint[] before = [.. rows.Select(row => History.VersionOf(row))];
+            _rig.Run(1, () =>
+            {
+                foreach (int row in rows)
+                {
+                    _rig.Walk(row, random.Next(0, 4) == 0 ? Intent.Rest : new Intent((byte)random.Next(0, 256), Intent.MagnitudeMax));
+                    if (random.Next(0, 10) == 0)
+                        _rig.World.Set(row, _rig.Walker["health"], (uint)random.Next(0, 8));
+                    if (random.Next(0, 10) == 0)
+                        _rig.World.Set(row, _rig.Walker["coins"], (uint)random.Next(0, 100));
+                }
+            });
+            int visible = _rig.Walker.VisibleGroups(owner: false, party: false);
+            for (int i = 0; i < rows.Length; i++)
+            {
+                if (before[i] == 0 || History.VersionOf(rows[i]) != before[i] + 1)
+                    continue;
+                Delta fast = History.DeltaFrom(rows[i], before[i], audience: 0, visible, _rig.Tick), slow = History.DeltaFrom(rows[i], before[i], audience: 2, visible, _rig.Tick);
+                inAdvance += fast.Bits > 0 ? 1 : 0;
+                Assert.Equal((slow.Newest, slow.Oldest, slow.Steps, slow.Groups, slow.IsGap), (fast.Newest, fast.Oldest, fast.Steps, fast.Groups, fast.IsGap));
+                Assert.Equal(History.DeltaBits(in slow, visible), History.DeltaBits(in fast, visible));
+                var one = new BitWriter(made);
+                var other = new BitWriter(put);
+                History.WriteDelta(ref one, in fast, visible);
+                History.WriteDelta(ref other, in slow, visible);
+                Assert.True(one.Finish().SequenceEqual(other.Finish()));
+            }
+        }
+
+        Assert.True(inAdvance > 1_000, $"{inAdvance} made in advance");
     }
 
     [Fact]
@@ -149,12 +190,12 @@ public sealed class WorldHistoryTests
         _rig.Run(30, () => _rig.Walk(row, East));
         uint baseline = History.VersionOf(row);
         _rig.Run(1, () => _rig.World.Teleport(row, Units.FromFloat(900), Units.FromFloat(900)));
-        Delta delta = History.DeltaFrom(row, baseline, 0, _rig.Tick);
+        Delta delta = History.DeltaFrom(row, baseline, audience: 1, 0, _rig.Tick);
         Assert.Equal((1, true), (delta.Steps, delta.IsGap));
         Assert.Equal((_rig.World.X[row] >> 7, _rig.World.Y[row] >> 7), (History.MotionOf(row).X >> 7, History.MotionOf(row).Y >> 7));
         _rig.Run(5, () => _rig.Walk(row, South));
         AssertDrawnWithin(row, _rig.Walker.Grid.Quantum);
-        delta = History.DeltaFrom(row, baseline, 0, _rig.Tick);
+        delta = History.DeltaFrom(row, baseline, audience: 1, 0, _rig.Tick);
         Assert.Equal((2, true), (delta.Steps, delta.IsGap));
     }
 
@@ -167,7 +208,7 @@ public sealed class WorldHistoryTests
         for (int turn = 0; turn < 6; turn++)
         {
             _rig.Run(10, () => _rig.Walk(row, turn % 2 == 0 ? South : East));
-            Delta delta = History.DeltaFrom(row, baseline, 0, _rig.Tick);
+            Delta delta = History.DeltaFrom(row, baseline, audience: 1, 0, _rig.Tick);
             Assert.Equal((Math.Min(turn + 1, 4), turn >= 4), (delta.Steps, delta.IsGap));
         }
     }
@@ -179,7 +220,7 @@ public sealed class WorldHistoryTests
         _rig.Run(20);
         uint baseline = History.VersionOf(row);
         _rig.Run(1_100, () => _rig.Walk(row, new Intent(0, 3)));
-        Delta delta = History.DeltaFrom(row, baseline, 0, _rig.Tick);
+        Delta delta = History.DeltaFrom(row, baseline, audience: 1, 0, _rig.Tick);
         Assert.Equal((1, true), (delta.Steps, delta.IsGap));
         Assert.True(_rig.Tick - History.T0(row, delta.Newest) <= EntityCodec.TickAgeMax);
     }

@@ -14,6 +14,12 @@ internal sealed record SimulationOptions
 
     public int Clients { get; init; } = 8;
 
+    /// <summary>Clients that a test adds later, at most.</summary>
+    public int LaterClients { get; init; }
+
+    /// <summary>How the zone's sockets share its address; null: it has one socket, and that is the network's.</summary>
+    public Func<IDatagramSocket, SharedPort>? SharedPort { get; init; }
+
     public LinkProfile Profile { get; init; } = LinkProfile.Perfect;
 
     public LinkTracePair? Traces { get; init; }
@@ -50,8 +56,11 @@ internal sealed class SimulatedSystem : IDisposable, IZoneObserver
     private readonly Queue<(SimulatedClient Client, bool InOrder, bool IsCorrupted)> _arrived = new();
     private readonly Dictionary<PeerAddress, SimulatedClient> _clientAt = [];
     private readonly IDatagramSocket _serverSocket;
+    private readonly SharedPort? _port;
     private readonly SimulationOptions _options;
-    private long _nextTickNs;
+    private readonly TickScheduler _schedule;
+    private int _owed;
+    private long _freeNs;         // the tick thread works until then
     private SeededRandom _random;
 
     public SimulatedSystem(SimulationOptions options)
@@ -61,8 +70,11 @@ internal sealed class SimulatedSystem : IDisposable, IZoneObserver
         Network = new LinkSimulator(_random.NextUInt64()) { DefaultProfile = options.Traces is null ? options.Profile : LinkProfile.Perfect, Observer = OnLink };
         Game = options.Game?.Invoke(_random.NextUInt64()) ?? new MeadowGame(_random.NextUInt64());
         _serverSocket = Network.Open(ServerAddress);
-        ZoneOptions zone = options.Zone with { PlayersMax = Math.Max(options.Clients, 2), EntitiesMax = 1_024 + options.Clients, Replication = options.Replication, FirstTick = options.FirstTick };
-        Zone = new Zone<TopDownInput>(zone, Game.Kinds.Schema, Game, MeadowGame.Map, ZoneRandom.Seeded(_random.NextUInt64()), [_serverSocket], new ZoneHooks { Observer = this, KeyLog = options.KeyLog });
+        _port = options.SharedPort?.Invoke(_serverSocket);
+        int clients = options.Clients + options.LaterClients;
+        ZoneOptions zone = options.Zone with { PlayersMax = Math.Max(clients, 2), EntitiesMax = 1_024 + clients, Replication = options.Replication, FirstTick = options.FirstTick };
+        Zone = new Zone<TopDownInput>(zone, Game.Kinds.Schema, Game, MeadowGame.Map, ZoneRandom.Seeded(_random.NextUInt64()), _port?.Sockets ?? [_serverSocket], new ZoneHooks { Observer = this, KeyLog = options.KeyLog });
+        _schedule = new TickScheduler(0, TickNs, Zone.Options.CatchUpTicksMax);
         for (int i = 0; i < options.Clients; i++)
             AddClient();
     }
@@ -93,8 +105,14 @@ internal sealed class SimulatedSystem : IDisposable, IZoneObserver
     /// <summary>Called for every datagram a client sends.</summary>
     public Action<SimulatedClient, ReadOnlyMemory<byte>>? Sent { get; set; }
 
-    /// <summary>Ticks the zone is to skip: it stands still, then catches up.</summary>
+    /// <summary>Called after each tick that was told to the clients.</summary>
+    public Action? Written { get; set; }
+
+    /// <summary>The tick thread stands still until then; it catches up as a real one does.</summary>
     public long StallUntilNs { get; set; }
+
+    /// <summary>How long the tick that has just run took, ns; it is asked whether nobody was told of it. Null: no time at all, and nobody measures.</summary>
+    public Func<bool, long>? Work { get; set; }
 
     public SimulatedClient AddClient(Schema? schema = null)
     {
@@ -127,7 +145,7 @@ internal sealed class SimulatedSystem : IDisposable, IZoneObserver
     {
         while (true)
         {
-            long next = Math.Min(_nextTickNs < StallUntilNs ? StallUntilNs : _nextTickNs, Network.NextArrivalNs);
+            long next = Math.Min(NextTickNs, Network.NextArrivalNs);
             SimulatedClient? framed = null;
             foreach (SimulatedClient client in Clients)
             {
@@ -142,8 +160,8 @@ internal sealed class SimulatedSystem : IDisposable, IZoneObserver
             HandOver();
             if (framed is not null)
                 Frame(framed);
-            else if (_nextTickNs <= NowNs && NowNs >= StallUntilNs)
-                RunTick();
+            else if (NextTickNs <= NowNs)
+                RunTicks();
         }
 
         NowNs = endNs;
@@ -161,17 +179,27 @@ internal sealed class SimulatedSystem : IDisposable, IZoneObserver
 
     void IZoneObserver.AfterPublish(IZone zone, Tick tick) => Published?.Invoke();
 
-    void IZoneObserver.AfterWrite(IZone zone, Tick tick)
-    {
-    }
+    void IZoneObserver.AfterWrite(IZone zone, Tick tick) => Written?.Invoke();
 
-    private void RunTick()
+    private long NextTickNs => Math.Max(_owed > 0 ? 0 : _schedule.NextDueNs, Math.Max(_freeNs, StallUntilNs));
+
+    // As ZoneLoop does. Where a tick takes time, time passes before the next.
+    private void RunTicks()
     {
-        while (_nextTickNs <= NowNs)
+        if (_owed == 0)
+            _owed = _schedule.Wake(NowNs);
+        while (_owed > 0 && NextTickNs <= NowNs)
         {
-            long due = _nextTickNs;
-            _nextTickNs += TickNs;
-            Zone.RunTick(due, NowNs, behind: _nextTickNs <= NowNs);
+            bool behind = _owed-- > 1;
+            _port?.Deliver();
+            Zone.RunTick(_schedule.Take(), NowNs, behind);
+            _port?.Flush();
+            if (Work is null)
+                continue;
+            long workNs = Work(behind);
+            _freeNs = NowNs + workNs;
+            Zone.NoteWork(workNs);
+            _schedule.TickLengthNs = Zone.TickLengthNs;
         }
     }
 

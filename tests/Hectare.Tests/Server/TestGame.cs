@@ -13,7 +13,7 @@ internal sealed class TestGame(FarmOptions options) : IGame<TopDownInput>
     private readonly FarmRules _rules = new(options, SharedSchema);
     private readonly TopDownMovement _movement = new(SharedSchema.Player);
     private readonly FarmInput[] _inputs = new FarmInput[4096 * 4];
-    private readonly int[] _rows = new int[4096];
+    private readonly int[] _rows = new int[16_384];
 
     public static readonly FarmSchema SharedSchema = new();
 

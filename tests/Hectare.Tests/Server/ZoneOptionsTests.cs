@@ -25,6 +25,12 @@ public sealed class ZoneOptionsTests
         { nameof(ZoneLimits.OffencesMax), new ZoneOptions { Limits = new() { OffencesMax = 1 } } },
         { nameof(ZoneLimits.ReceiveDatagramsMax), new ZoneOptions { Limits = new() { ReceiveDatagramsMax = 1 } } },
         { nameof(ZoneLimits.HandshakesPerTickMax), new ZoneOptions { Limits = new() { HandshakesPerTickMax = 1 } } },
+        { nameof(ZoneLimits.JoinsPerTickMax), new ZoneOptions { Limits = new() { JoinsPerTickMax = 0 } } },
+        { nameof(PressureOptions.LevelMax), new ZoneOptions { Pressure = new() { LevelMax = (PressureLevel)8 } } },
+        { nameof(PressureOptions.HighPercent), new ZoneOptions { Pressure = new() { HighPercent = 101 } } },
+        { nameof(PressureOptions.LowPercent), new ZoneOptions { Pressure = new() { HighPercent = 60, LowPercent = 60 } } },
+        { nameof(PressureOptions.RiseMs), new ZoneOptions { Pressure = new() { RiseMs = 0 } } },
+        { nameof(PressureOptions.FallMs), new ZoneOptions { Pressure = new() { FallMs = 100_000 } } },
         { nameof(ZoneOptions.CellUnits), new ZoneOptions { CellUnits = 24 } },
         { nameof(ReplicationOptions.InterestCap), new ZoneOptions { Replication = new ReplicationOptions { InterestCap = 1 } } },
     };

@@ -1,0 +1,95 @@
+using System.Buffers.Binary;
+using Hectare.Protocol;
+using Hectare.Transport;
+
+namespace Hectare.Server;
+
+/// <content>Who has something to do in this tick: a player who walks on and hears of others costs nothing between two of its snapshots but its input. And memory that is
+/// asked for before it is needed.</content>
+public sealed partial class Zone<TInput>
+{
+    // How many peers ahead each link of a chain of references is asked for. One peer takes a microsecond or two, memory a tenth of one: far enough to be there in
+    // time, near enough not to be gone again.
+    private const int FindAhead = 10;
+    private const int PeerAhead = 8;
+    private const int PartsAhead = 6;
+    private const int BehindAhead = 4;
+    private const int KeyAhead = 2;
+
+    /// <summary>Something came up for a peer: it is looked after in this tick, and in each until nothing is left.</summary>
+    private void Stir(Peer<TInput> peer) => _restless[peer.Index] = true;
+
+    private static bool IsRestless(NetworkGroup<TInput> group, Peer<TInput> peer)
+    {
+        Connection connection = peer.Connection;
+        return peer.Stage != PeerStage.Joined || connection.State != ConnectionState.Connected || peer.HasMessages || connection.OwesAck || connection.QueuedLaneBytes > 0
+            || peer.Path is { IsActive: true } || peer.Offences.HasAny || peer.View is not { IsDueAtOnce: false } || group.Writer.IsFast(connection.LossShare);
+    }
+
+    // ---- memory ----
+
+    private void PrefetchInput(int index)
+    {
+        Prefetch.Object(_peers[index + PeerAhead], Peer<TInput>.PrefetchBytes);
+        if (_peers[index + BehindAhead] is { } near)
+            Prefetch.Object(near.Inputs, InputRing<TInput>.ObjectBytes);
+        if (_peers[index + KeyAhead] is { } next)
+            next.Inputs.Prefetch();
+    }
+
+    /// <summary>Asks for what opening the datagrams behind <paramref name="at"/> will need.</summary>
+    internal void PrefetchOpening(DatagramBatch batch, int at)
+    {
+        if (TryReadId(batch, at + FindAhead, out ulong id))
+            _peers.PrefetchFind(id);
+        if (TryReadId(batch, at + PeerAhead, out id))
+            Prefetch.Object(_peers.Find(id), Peer<TInput>.PrefetchBytes);
+        if (TryReadId(batch, at + PartsAhead, out id) && _peers.Find(id) is { } known)
+        {
+            Prefetch.Object(known.Connection, Connection.ObjectBytes);
+            Prefetch.Object(known.View, Replication.PeerView.ObjectBytes);
+            Prefetch.Object(known.Inputs, InputRing<TInput>.ObjectBytes);
+        }
+
+        if (TryReadId(batch, at + BehindAhead, out id) && _peers.Find(id) is { } near)
+        {
+            near.Connection.PrefetchParts();
+            near.View?.PrefetchAcks();
+            near.Inputs.Prefetch();
+        }
+
+        if (TryReadId(batch, at + KeyAhead, out id) && _peers.Find(id) is { } next)
+            next.Connection.PrefetchOpening();
+    }
+
+    private static bool TryReadId(DatagramBatch batch, int at, out ulong id)
+    {
+        id = 0;
+        if (at >= batch.Count || batch.LengthBytes(at) < PacketHeader.ClientHeaderBytes)
+            return false;
+        id = BinaryPrimitives.ReadUInt64LittleEndian(batch.Datagram(at)[1..]);
+        return true;
+    }
+
+    private void PrefetchWriting(ReadOnlySpan<int> due, int at)
+    {
+        if (at + PeerAhead < due.Length)
+            Prefetch.Object(_peers[due[at + PeerAhead]], Peer<TInput>.PrefetchBytes);
+        if (at + PartsAhead < due.Length)
+        {
+            Peer<TInput> peer = _peers[due[at + PartsAhead]]!;
+            Prefetch.Object(peer.Connection, Connection.ObjectBytes);
+            Prefetch.Object(peer.View, Replication.PeerView.ObjectBytes);
+        }
+
+        if (at + BehindAhead < due.Length)
+        {
+            Peer<TInput> peer = _peers[due[at + BehindAhead]]!;
+            peer.Connection.PrefetchParts();
+            peer.View?.PrefetchNews();
+        }
+
+        if (at + KeyAhead < due.Length)
+            _peers[due[at + KeyAhead]]!.Connection.PrefetchSealing();
+    }
+}
