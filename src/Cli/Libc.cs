@@ -2,13 +2,14 @@ using System.Runtime.InteropServices;
 
 namespace Hectare.Cli;
 
-/// <summary>The few calls of 64-bit Linux's libc that the load generator needs: sessions and processors.</summary>
+/// <summary>The few calls of 64-bit Linux's libc that the load generator needs: sessions, processors, a thread's processor time.</summary>
 /// <remarks>The scheduler here groups by process session, so a busy shell next door would steal a core from a child without one of its own
 /// (docs/performance.md). <c>Process.ProcessorAffinity</c> misses the runtime's threads that already run; a mask that the forking thread holds
 /// is inherited by all of the child's, and the child's ProcessorCount follows it.</remarks>
 internal static partial class Libc
 {
     private const int MaskWords = 16;
+    private const int ThreadCpuClock = 3;   // CLOCK_THREAD_CPUTIME_ID
 
     /// <summary>Makes the calling process the leader of a new session. False where there is none to make.</summary>
     public static bool TryStartSession() => OperatingSystem.IsLinux() && SetSession() > 0;
@@ -58,6 +59,20 @@ internal static partial class Libc
         return pinned;
     }
 
+    /// <summary>True when <see cref="ThreadCpuNs"/> tells anything.</summary>
+    public static bool HasThreadCpuClock => OperatingSystem.IsLinux() && Environment.Is64BitProcess;
+
+    /// <summary>Processor time of the calling thread, ns; 0 where the system does not tell.</summary>
+    public static long ThreadCpuNs()
+    {
+        if (!HasThreadCpuClock || GetTime(ThreadCpuClock, out TimeSpec time) != 0)
+            return 0;
+        return (time.Seconds * 1_000_000_000) + time.Nanoseconds;
+    }
+
+    [LibraryImport("libc", EntryPoint = "clock_gettime")]
+    private static partial int GetTime(int clock, out TimeSpec time);
+
     [LibraryImport("libc", EntryPoint = "setsid", SetLastError = true)]
     private static partial int SetSession();
 
@@ -66,4 +81,11 @@ internal static partial class Libc
 
     [LibraryImport("libc", EntryPoint = "sched_getaffinity", SetLastError = true)]
     private static partial int GetAffinity(int threadId, nuint maskBytes, Span<ulong> mask);
+
+    /// <summary>struct timespec of 64-bit Linux.</summary>
+    private struct TimeSpec
+    {
+        public long Seconds;
+        public long Nanoseconds;
+    }
 }

@@ -14,6 +14,7 @@ internal static class Program
             ServeCommand.Create(),
             BotsCommand.Create(),
             LoadCommand.Create(),
+            FloorCommand.Create(),
             ReplayCommand.Create(),
             InspectCommand.Create(),
             TokenCommand.Create(),

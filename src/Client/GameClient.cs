@@ -43,6 +43,9 @@ public sealed class GameClient<TInput>
     private ServerClock? _clock;
     private InputClock _inputClock = new();
     private TInput _input = TInput.Neutral;
+    private TInput[] _coming = [];       // inputs of the ticks to come, when they are known ahead
+    private int _comingAt;
+    private int _comingCount;
     private ReplicaZone _zone;
     private SnapshotHeader _header;
     private Tick _nearTick;
@@ -125,6 +128,17 @@ public sealed class GameClient<TInput>
     /// <summary>Datagrams dropped, by reason.</summary>
     public long Drops(OpenResult reason) => _connection?.Counters.Drops(reason) ?? 0;
 
+    /// <summary>Snapshots taken in: <see cref="ClientStats.Snapshots"/>, for whoever asks thousands of clients.</summary>
+    public long SnapshotCount => _snapshots;
+
+    /// <summary>When <see cref="Update"/> has something to send, ns, if nothing comes in and the inputs stay as they are; not after now: at once.
+    /// For programs of many clients, which have no frames: an update before it does no harm.</summary>
+    /// <remarks>Told of a snapshot that does not come in time it would be sooner, by less than one send interval: nobody need wake for that.</remarks>
+    public long NextSendNs
+        => _connection is not { State: ConnectionState.Connected } connection || !_isJoined || !_inputClock.IsRunning || _inputChanged || connection.PendingLaneBytes(_nowNs) > 0
+            ? _nowNs
+            : _nextSendNs;
+
     /// <summary>The numbers of now.</summary>
     public ClientStats Stats => new()
     {
@@ -205,7 +219,27 @@ public sealed class GameClient<TInput>
     }
 
     /// <summary>The input of the ticks from now on. What changes leaves with the next tick, at once.</summary>
-    public void SetInput(in TInput input) => _input = input;
+    public void SetInput(in TInput input)
+    {
+        _input = input;
+        _comingAt = _comingCount = 0;
+    }
+
+    /// <summary>The inputs of the next ticks, in order; the last one holds on. For programs that know ahead what will be pressed: each tick has its
+    /// own input then, however many are due at once. What was set before is forgotten.</summary>
+    /// <param name="inputs">1 to <see cref="InputMessage.InputsMax"/>.</param>
+    public void SetInputs(ReadOnlySpan<TInput> inputs)
+    {
+        Contract.Assert(inputs.Length is > 0 and <= InputMessage.InputsMax);
+        if (_coming.Length < inputs.Length)
+            _coming = new TInput[inputs.Length];
+        inputs.CopyTo(_coming);
+        (_comingAt, _comingCount) = (0, inputs.Length);
+    }
+
+    /// <summary>When the tick <paramref name="ticks"/> after <see cref="InputTick"/> is due, ns: its input is taken then. Now, before inputs run.</summary>
+    public long InputDueNs(int ticks)
+        => _clock is { IsRunning: true } clock && _inputClock.IsRunning ? _nowNs + _inputClock.DueInNs(clock.ServerTick(_nowNs), ticks, _zone.TickLengthNs) : _nowNs;
 
     /// <summary>A datagram to send now. After each <see cref="Update"/>, until false.</summary>
     /// <param name="datagram">At least 1,200 bytes.</param>
@@ -285,7 +319,7 @@ public sealed class GameClient<TInput>
         int code = _header.IntervalCode;
         int slotTicks = code == Welcome.IntervalCount - 1 ? 0 : _zone.IntervalTicks(code);
         _clock!.OnSnapshot(nowNs, sequence, _header.Tick, _header.DueTime, slotTicks, _connection!.MinRttNs);
-        _lateNs = nowNs + ((long)_zone.IntervalTicks(code) * _zone.TickLengthNs) + Math.Clamp(_clock.JitterNs, 0, LateSlackNsMax);
+        _lateNs = nowNs + (_zone.IntervalTicks(code) * _clock.TickLengthNs) + Math.Clamp(_clock.JitterNs, 0, LateSlackNsMax);
         if (!_header.HasInput)
             return;
         _inputClock.OnMargin(_header.InputTick, _header.InputMarginTicks);
@@ -342,6 +376,7 @@ public sealed class GameClient<TInput>
         if (!_inputClock.IsRunning)
         {
             _inputClock.Start(serverTick, _connection!.MinRttNs, _zone.TickLengthNs);
+            TakeComing();
             Hold(_input);
             _inputChanged = true;
             return;
@@ -352,6 +387,8 @@ public sealed class GameClient<TInput>
         {
             // Asleep for longer than the server waits: what was not asked for then is not made up now.
             _inputClock.Skip(due - 1);
+            for (int skipped = Math.Min(due - 1, _comingCount - _comingAt); skipped > 0; skipped--)
+                TakeComing();
             (due, _inputTicks) = (1, 0);
         }
 
@@ -359,9 +396,16 @@ public sealed class GameClient<TInput>
         {
             TInput previous = _inputTicks > 0 ? _inputs[_inputClock.Tick.Value % InputMessage.InputsMax] : TInput.Neutral;
             _inputClock.Advance();
+            TakeComing();
             Hold(_input);
             _inputChanged |= !_input.Equals(previous);
         }
+    }
+
+    private void TakeComing()
+    {
+        if (_comingAt < _comingCount)
+            _input = _coming[_comingAt++];
     }
 
     private void Hold(in TInput input)

@@ -50,6 +50,13 @@ internal struct InputClock
     /// <summary>How many ticks are due now beyond the newest; not below 0: a tick's input is never taken back.</summary>
     public readonly int TicksDue(double serverTick) => Math.Max(0, WholeTick(serverTick + _lead) - Tick);
 
+    /// <summary>Time until the tick <paramref name="ticks"/> after the newest is due, ns; as the lead is now.</summary>
+    public readonly long DueInNs(double serverTick, int ticks, long tickLengthNs)
+    {
+        double due = serverTick + _lead, whole = Math.Floor(due);
+        return (long)Math.Ceiling(((Tick + ticks) - WholeTick(due) - (due - whole)) * tickLengthNs);
+    }
+
     /// <summary>To the next tick.</summary>
     public void Advance()
     {

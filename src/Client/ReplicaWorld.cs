@@ -139,11 +139,7 @@ public sealed partial class ReplicaWorld
     {
         int index = Find(id);
         motion = default;
-        if (index == None || _entities[index].Knots.Count == 0)
-            return false;
-        ReadOnlySpan<MotionKnot> knots = _timelines.Knots(in _entities[index].Knots);
-        motion = Motion.Unpack(knots[^1].Word, knots[^1].T0, View(in _entities[index]).Server);
-        return true;
+        return index != None && TryReadMotion(in _entities[index], out motion);
     }
 
     /// <summary>The newest place of an entity without published motion, units.</summary>
@@ -225,6 +221,16 @@ public sealed partial class ReplicaWorld
 
     private KindView View(ref readonly EntityState entity) => _views[entity.Kind];
 
+    private bool TryReadMotion(ref readonly EntityState entity, out PublishedMotion motion)
+    {
+        motion = default;
+        if (entity.Knots.Count == 0)
+            return false;
+        ReadOnlySpan<MotionKnot> knots = _timelines.Knots(in entity.Knots);
+        motion = Motion.Unpack(knots[^1].Word, knots[^1].T0, View(in entity).Server);
+        return true;
+    }
+
     private int TicksOf(long ns) => (int)Math.Max(1, ns / Zone.TickLengthNs);
 
     private uint FieldBits(int index, Field field, bool shown)
@@ -265,6 +271,9 @@ public sealed partial class ReplicaWorld
 
         /// <summary>It has left or was destroyed and is fading out.</summary>
         public bool Leaving => _world._entities[_entity].Leaving;
+
+        /// <summary>Its newest published motion, as <see cref="ReplicaWorld.TryGetMotion"/>.</summary>
+        public bool TryGetMotion(out PublishedMotion motion) => _world.TryReadMotion(in _world._entities[_entity], out motion);
 
         /// <summary>As it is drawn now. Before the first <see cref="AdvanceTo"/>: not visible.</summary>
         public SampledEntity Sample() => double.IsNaN(_world.PresentationTick)

@@ -12,7 +12,8 @@ namespace Hectare.Client;
 /// by measurement. The delay moves by at most 10 % of real time, the presentation by 0.9 to 1.1.</para><para>
 /// The round trip holds the server's wait for its next packet, up to a slot; that error is in estimate and delay alike and cancels in the
 /// presentation. Arrival and due times alone place the picture. Tried and dropped: the depth of a buffer as the clock; it says "late" when a
-/// quiet server has nothing to tell.</para></remarks>
+/// quiet server has nothing to tell.</para><para>
+/// Due times also tell how long a tick is: a zone that is overloaded makes its ticks longer, up to twice, and the picture stretches.</para></remarks>
 public sealed class ServerClock
 {
     /// <summary>Samples older than this count no more.</summary>
@@ -31,16 +32,23 @@ public sealed class ServerClock
     private const double LossOff = 0.07;                     // hysteresis: a link near 10 % must not move the delay back and forth
     private const int LossSamplesMin = 20;
     private const int AnchorsMax = 8;
+    private const double StretchMax = 2.1;                   // of a tick's length; beyond, the server has given ticks up
+    private const double StretchMin = 0.9;
+    private const int StretchSteps = 4;                      // a zone's tick is longer by quarters of its length
+    private const double StretchError = 0.01;                // of a tick's length: due times are rounded to 0.1 ms
 
     private readonly long _tickLengthNs;
     private readonly Sample[] _samples = new Sample[SamplesMax];
     private readonly Anchor[] _anchors = new Anchor[AnchorsMax];
     private int _sampleCount;
+    private int _windowStart;           // the samples before this one are too old to count
+    private int _timedCount;
+    private Extremes _extremes = Extremes.None;
     private int _anchorCount;
     private long _bestDifferenceNs;
     private long _worstDifferenceNs;
     private long _roundTripNs;
-    private long _slotIntervalNs;
+    private int _slotIntervalTicks;
     private long _frameNs = 1_000_000_000 / 60;
     private double _referenceNs;        // to add to our clock
     private double _delayNs;
@@ -56,7 +64,7 @@ public sealed class ServerClock
     public ServerClock(uint tickLengthNs, int snapshotIntervalTicks)
     {
         _tickLengthNs = tickLengthNs;
-        _slotIntervalNs = (long)tickLengthNs * snapshotIntervalTicks;
+        _slotIntervalTicks = snapshotIntervalTicks;
     }
 
     /// <summary>True after the first snapshot.</summary>
@@ -64,6 +72,9 @@ public sealed class ServerClock
 
     /// <summary>The fractional tick to draw; wrapped to 32 bits as ticks are. Never goes back, save by a step.</summary>
     public double PresentationTick { get; private set; } = double.NaN;
+
+    /// <summary>Length of a tick of the server now, as its due times tell: the welcome's, or longer while the zone is overloaded.</summary>
+    public long TickLengthNs => _anchorCount == 0 ? _tickLengthNs : (long)_anchors[(_anchorCount - 1) & (AnchorsMax - 1)].LengthNs;
 
     /// <summary>How far the presentation is meant to run behind the server, now: one-way time, jitter, slot interval and frame.</summary>
     public long DelayNs => (long)_delayNs;
@@ -96,9 +107,8 @@ public sealed class ServerClock
         AddAnchor(tick, dueNs);
         _roundTripNs = leastRoundTripNs;
         if (slotIntervalTicks > 0)
-            _slotIntervalNs = slotIntervalTicks * _tickLengthNs;
-        _samples[_sampleCount++ & (SamplesMax - 1)] = new Sample { ArrivalNs = arrivalNs, DifferenceNs = dueNs - arrivalNs, Sequence = sequence, HasTime = true };
-        Survey(arrivalNs);
+            _slotIntervalTicks = slotIntervalTicks;
+        Add(new Sample { ArrivalNs = arrivalNs, DifferenceNs = dueNs - arrivalNs, Sequence = sequence, HasTime = true });
         if (IsRunning)
             return;
         IsRunning = true;
@@ -112,8 +122,7 @@ public sealed class ServerClock
     /// <summary>An accepted packet that carried no snapshot: it says nothing of time, but it was not lost.</summary>
     public void OnOther(long arrivalNs, SequenceNumber sequence)
     {
-        _samples[_sampleCount++ & (SamplesMax - 1)] = new Sample { ArrivalNs = arrivalNs, Sequence = sequence };
-        Survey(arrivalNs);
+        Add(new Sample { ArrivalNs = arrivalNs, Sequence = sequence });
     }
 
     /// <summary>Lets our clock reach <paramref name="nowNs"/>. Once a frame.</summary>
@@ -156,10 +165,19 @@ public sealed class ServerClock
         while (at > oldest && _anchors[at & (AnchorsMax - 1)].FromNs > serverNs)
             at--;
         Anchor anchor = _anchors[at & (AnchorsMax - 1)];
-        double ticks = (serverNs - anchor.DueNs) / (double)_tickLengthNs;
+        double ticks = (serverNs - anchor.DueNs) / anchor.LengthNs;
         if (at < newest)
-            ticks = Math.Min(ticks, _anchors[(at + 1) & (AnchorsMax - 1)].FromTick - anchor.Tick);
+            ticks = Bridged(in anchor, in _anchors[(at + 1) & (AnchorsMax - 1)], serverNs, ticks);
         return anchor.Tick.Value + ticks;
+    }
+
+    // From the last known tick of one anchor to the first of the next: evenly when ticks became longer or shorter; else up to it, and then it waits.
+    private static double Bridged(in Anchor anchor, in Anchor next, long serverNs, double ticks)
+    {
+        int span = next.FromTick - anchor.Tick;
+        if (!next.IsStretched)
+            return Math.Min(ticks, span);
+        return serverNs <= anchor.DueNs ? ticks : span * ((serverNs - anchor.DueNs) / (double)(next.FromNs - anchor.DueNs));
     }
 
     private double ErrorNs => _lastUpdateNs + _referenceNs - _delayNs - _presentationNs;
@@ -167,69 +185,98 @@ public sealed class ServerClock
     private double EstimateNs => _bestDifferenceNs + (_roundTripNs / 2.0);
 
     private long DelayTargetNsFor(double referenceNs)
-        => (long)Math.Max(0, referenceNs - _worstDifferenceNs) + _slotIntervalNs + _frameNs + (_isLossy ? _slotIntervalNs : 0);
+        => (long)Math.Max(0, referenceNs - _worstDifferenceNs) + SlotIntervalNs + _frameNs + (_isLossy ? SlotIntervalNs : 0);
+
+    private long SlotIntervalNs => _slotIntervalTicks * TickLengthNs;
 
     private static double Approach(double value, double target, double most) => value + Math.Clamp(target - value, -most, most);
 
-    // Best and 99th percentile of the last 10 s in one pass, and how many of the packets came at all.
-    private void Survey(long nowNs)
+    private void Add(in Sample sample)
     {
-        Span<long> worst = stackalloc long[WorstMax];
-        worst.Fill(long.MaxValue);
-        int count = 0, timed = 0;
-        long best = long.MinValue;
-        SequenceNumber newest = _samples[(_sampleCount - 1) & (SamplesMax - 1)].Sequence, oldest = newest;
-        for (int i = _sampleCount - 1; i >= 0 && i > _sampleCount - 1 - SamplesMax; i--)
+        bool leftExtreme = _sampleCount - _windowStart == SamplesMax && DropOldest();
+        _samples[_sampleCount++ & (SamplesMax - 1)] = sample;
+        if (sample.HasTime)
         {
-            ref Sample sample = ref _samples[i & (SamplesMax - 1)];
-            if (nowNs - sample.ArrivalNs > WindowNs || sample.ArrivalNs < _windowFromNs)
-                break;
-            count++;
-            oldest = sample.Sequence;
-            if (!sample.HasTime)
-                continue;
-            timed++;
-            best = Math.Max(best, sample.DifferenceNs);
-            Insert(worst, sample.DifferenceNs);
+            _timedCount++;
+            _extremes.Take(sample.DifferenceNs);
         }
 
-        if (timed > 0)
+        Survey(sample.ArrivalNs, leftExtreme);
+    }
+
+    // Best and 99th percentile of the last 10 s, and how many of the packets came at all. Samples are in order of time, so the window only moves
+    // on; all of it is looked at again only when what leaves it was the best or among the worst, once in some twenty packets.
+    private void Survey(long nowNs, bool leftExtreme = false)
+    {
+        while (_windowStart < _sampleCount && IsOutside(in _samples[_windowStart & (SamplesMax - 1)], nowNs))
+            leftExtreme |= DropOldest();
+        if (leftExtreme)
+            FindExtremes();
+        if (_timedCount > 0)
         {
-            _bestDifferenceNs = best;
-            _worstDifferenceNs = worst[Math.Min(WorstMax - 1, timed / 100)];
+            _bestDifferenceNs = _extremes.Best;
+            _worstDifferenceNs = _extremes.Worst(Math.Min(WorstMax - 1, _timedCount / 100));
         }
 
+        int count = _sampleCount - _windowStart;
         if (count == 0)
             return;
+        SequenceNumber newest = _samples[(_sampleCount - 1) & (SamplesMax - 1)].Sequence, oldest = _samples[_windowStart & (SamplesMax - 1)].Sequence;
         LossShare = 1 - (count / (double)(newest - oldest + 1));
         _isLossy = count >= LossSamplesMin && LossShare > (_isLossy ? LossOff : LossOn);
     }
 
-    private static void Insert(Span<long> ascending, long value)
+    private bool IsOutside(ref readonly Sample sample, long nowNs) => nowNs - sample.ArrivalNs > WindowNs || sample.ArrivalNs < _windowFromNs;
+
+    // True when the best or one of the worst leaves.
+    private bool DropOldest()
     {
-        for (int i = 0; i < ascending.Length; i++)
+        ref Sample sample = ref _samples[_windowStart++ & (SamplesMax - 1)];
+        _timedCount -= sample.HasTime ? 1 : 0;
+        return sample.HasTime && _extremes.Holds(sample.DifferenceNs);
+    }
+
+    private void FindExtremes()
+    {
+        _extremes = Extremes.None;
+        for (int i = _windowStart; i < _sampleCount; i++)
         {
-            if (value < ascending[i])
-                (ascending[i], value) = (value, ascending[i]);
+            ref Sample sample = ref _samples[i & (SamplesMax - 1)];
+            if (sample.HasTime)
+                _extremes.Take(sample.DifferenceNs);
         }
     }
 
-    // Due times are rounded to 0.1 ms, so one anchor serves as long as ticks come due in step; a jump of half a tick begins another.
+    // Due times are rounded to 0.1 ms, so one anchor serves as long as ticks come due in step; a departure of an eighth of a tick begins another.
     private void AddAnchor(Tick tick, long dueNs)
     {
+        double lengthNs = _tickLengthNs;
+        bool isStretched = false;
         if (_anchorCount > 0)
         {
             ref Anchor last = ref _anchors[(_anchorCount - 1) & (AnchorsMax - 1)];
-            long drift = dueNs - last.DueNs - ((tick - last.Tick) * _tickLengthNs);
-            if (Math.Abs(drift) < _tickLengthNs / 2)
+            int ticks = tick - last.Tick;
+            double drift = dueNs - last.DueNs - (ticks * last.LengthNs);
+            if (Math.Abs(drift) < last.LengthNs / 8)
             {
                 // Moved on, so that the distance stays small whatever the age, and nudged against rounding.
-                last = new Anchor { Tick = tick, DueNs = dueNs - (drift * 15 / 16), FromTick = last.FromTick, FromNs = last.FromNs };
+                last = last with { Tick = tick, DueNs = dueNs - (long)(drift * 15 / 16) };
                 return;
             }
+
+            double stretch = ticks <= 0 ? 0 : (dueNs - last.DueNs) / ((double)ticks * _tickLengthNs);
+            isStretched = stretch is > StretchMin and < StretchMax;
+            lengthNs = isStretched ? _tickLengthNs * Stepped(stretch) : last.LengthNs;
         }
 
-        _anchors[_anchorCount++ & (AnchorsMax - 1)] = new Anchor { Tick = tick, DueNs = dueNs, FromTick = tick, FromNs = dueNs };
+        _anchors[_anchorCount++ & (AnchorsMax - 1)] = new Anchor { Tick = tick, DueNs = dueNs, LengthNs = lengthNs, FromTick = tick, FromNs = dueNs, IsStretched = isStretched };
+    }
+
+    // Over ticks of two lengths it is something between; the next packet tells better.
+    private static double Stepped(double stretch)
+    {
+        double stepped = Math.Round(stretch * StretchSteps) / StretchSteps;
+        return Math.Abs(stretch - stepped) < StretchError ? stepped : stretch;
     }
 
     // Rates mend everything small. What is far off for a second is another situation (a machine that slept): the last second alone counts from
@@ -277,11 +324,50 @@ public sealed class ServerClock
         public bool HasTime;
     }
 
+    /// <summary>The largest and the four smallest of what was taken.</summary>
+    private struct Extremes
+    {
+        public static readonly Extremes None = new() { Best = long.MinValue, _first = long.MaxValue, _second = long.MaxValue, _third = long.MaxValue, _fourth = long.MaxValue };
+
+        public long Best;
+        private long _first;
+        private long _second;
+        private long _third;
+        private long _fourth;
+
+        public readonly long Worst(int rank) => rank switch
+        {
+            0 => _first,
+            1 => _second,
+            2 => _third,
+            _ => _fourth,
+        };
+
+        /// <summary>True when without this value they might be others.</summary>
+        public readonly bool Holds(long value) => value == Best || value <= _fourth;
+
+        public void Take(long value)
+        {
+            Best = Math.Max(Best, value);
+            if (value >= _fourth)
+                return;
+            _fourth = value;
+            if (_fourth < _third)
+                (_third, _fourth) = (_fourth, _third);
+            if (_third < _second)
+                (_second, _third) = (_third, _second);
+            if (_second < _first)
+                (_first, _second) = (_second, _first);
+        }
+    }
+
     private struct Anchor
     {
         public Tick Tick;
         public long DueNs;
+        public double LengthNs;
         public Tick FromTick;
         public long FromNs;
+        public bool IsStretched;     // how it follows the one before
     }
 }

@@ -23,7 +23,7 @@ internal static partial class BotsCommand
             Server = ServerOf(parse),
             Behaviours = parse.GetValue(Chosen) is { Length: > 0 } chosen ? chosen : [.. Behaviours.Names],
             Workload = parse.GetValue(Workload),
-            BotsPerSecond = parse.GetValue(Ramp),
+            BotsPerSecond = parse.GetValue(JoinRate),
             Seed = parse.GetValue(Seed),
             Salt = (ulong)Clock.NowNs,
             Map = parse.GetValue(Map),

@@ -26,15 +26,12 @@ internal enum BotSide
 /// <summary><c>hectare bots</c>: players for a zone on this machine, or those who would harm it.</summary>
 internal static partial class BotsCommand
 {
-    /// <summary>Share of bots that decode everything: at least this, and this unless told otherwise.</summary>
-    public const double DecodeSampleDefault = 0.1;
-
     /// <summary>Bots that join a second, unless told otherwise.</summary>
-    public const int RampDefault = 500;
+    public const int JoinRateDefault = 500;
 
     private static readonly string Teaching = $"""
-        honest    Each bot is a real client with an address of its own: it joins, sends inputs, acks. One in ten decodes all it is told and keeps a
-                  replica; the others open each packet and read its header, so that one core suffices for ten thousand.
+        honest    Each bot is a real client with an address of its own: it joins, sends inputs, acks. One in ten, and at most 100, decode all they
+                  are told and keep a replica; the others open each packet and read its header, so that one core suffices for ten thousand.
         hostile   Each bot is a bad client, otherwise a working one where it needs to be; sent away, it comes back a second or two later:
         {string.Join("\n", Behaviours.All.Select(behaviour => $"            {behaviour.Name,-11} {behaviour.Tries}"))}
         flood     Random and mutated datagrams of strangers from 65,536 addresses, and the books of what comes back to each of them.
@@ -58,8 +55,9 @@ internal static partial class BotsCommand
     private static readonly Option<int> Players = Options.Whole("--players", 100, 1, 12_000, "How many.");
     private static readonly Option<IPEndPoint> Server = Options.LoopbackServer("--server", ServeCommand.PortDefault);
     private static readonly Option<FarmWorkload> Workload = LoadCommand.WorkloadOption();
-    private static readonly Option<double> DecodeSample = DecodeSampleOption();
-    private static readonly Option<int> Ramp = RampOption();
+    private static readonly Option<double?> DecodeSample = DecodeSampleOption();
+    private static readonly Option<int> JoinRate = JoinRateOption();
+    private static readonly Option<int> InputHz = InputHzOption();
     private static readonly Option<ulong> Seed = Options.Seed();
     private static readonly Option<string?> Map = Options.FileToRead("--map", "The server's map (.htm), when it was started with one.");
     private static readonly Option<int> Seconds = Options.Whole("--seconds", 0, 0, 31_536_000, "End so long after all have joined (hostile, flood: after the start); 0: at Ctrl-C.");
@@ -73,17 +71,22 @@ internal static partial class BotsCommand
         Control.Hidden = Truth.Hidden = true;
         var command = new TeachingCommand("bots", "Players for a zone on this machine, thousands in one process; or bad clients, or a flood.", Teaching)
         {
-            Side, Players, Server, Workload, DecodeSample, Ramp, Chosen, Rate, Seed, Map, BotTokens.ClusterKeys, BotTokens.Token, Seconds, Json, Control, Truth, ChildMode.Option,
+            Side, Players, Server, Workload, DecodeSample, InputHz, JoinRate, Chosen, Rate, Seed, Map, BotTokens.ClusterKeys, BotTokens.Token, Seconds, Json, Control, Truth, ChildMode.Option,
         };
         command.SetAction(RunAsync);
         return command;
     }
 
     /// <summary>The option <c>--decode-sample</c>.</summary>
-    public static Option<double> DecodeSampleOption() => Options.Share("--decode-sample", DecodeSampleDefault, DecodeSampleDefault, "Share of bots that decode everything; the others read headers and ack.");
+    public static Option<double?> DecodeSampleOption()
+        => Options.ShareOrNone("--decode-sample", 0.001, "Share of bots that decode everything; the others read headers and ack. Default: a tenth, at most 100 bots.");
 
-    /// <summary>The option <c>--ramp</c>.</summary>
-    public static Option<int> RampOption() => Options.Whole("--ramp", RampDefault, 1, 5_000, "Bots that join a second.");
+    /// <summary>The option <c>--input-hz</c>.</summary>
+    public static Option<int> InputHzOption()
+        => Options.Whole("--input-hz", BotSettings.InputHzDefault, 2, 30, "Packets a second that a bot sends while its inputs do not change; a change leaves at once.");
+
+    /// <summary>The option <c>--join-rate</c>.</summary>
+    public static Option<int> JoinRateOption() => Options.Whole("--join-rate", JoinRateDefault, 1, 5_000, "Bots that join a second.");
 
     /// <summary>The option <c>--behaviours</c>.</summary>
     public static Option<string[]> BehavioursOption() => Options.Names("--behaviours", "What hostile bots do, a share each, separated by commas. Default: all there is.", [.. Behaviours.Names]);
@@ -115,8 +118,9 @@ internal static partial class BotsCommand
             Server = server,
             Tokens = tokens,
             Workload = parse.GetValue(Workload),
-            PlayersPerSecond = parse.GetValue(Ramp),
+            PlayersPerSecond = parse.GetValue(JoinRate),
             DecodeSample = parse.GetValue(DecodeSample),
+            InputHz = parse.GetValue(InputHz),
             Seed = parse.GetValue(Seed),
             Map = parse.GetValue(Map),
             Control = parse.GetValue(Control),

@@ -21,15 +21,28 @@ internal static class LoadCommand
           'connected', 'bots' and the comparison are of the honest ones, what the others did and met is under 'hostile' and 'flood', and
           'server.drops' counts each offence by its reason.
 
+          Before the load and after it a bare loop of two processes moves as many datagrams through the same sockets, on the same processors:
+          'kernelFloor' says what the kernel alone takes, and 'cpuOverFloor' what the server used for each core of that. Where the machine was
+          not quiet it says 'void': such a run is none.
+
+          --ramp looks for the number of players that the zone carries, up to --players: runs of --seconds each, at a fixed rate, that double
+          and then halve what lies between. Carried: all connected, snapshotHzP1 >= 9.5, at most 1 % of ticks late. It names what gave out.
+
         Examples:
           hectare load --players 2000 --workload uniform --seconds 20 --fixed-rate --server-cpus 0 --bot-cpus 1 --json load.json
+          hectare load --players 10000 --ramp --seconds 10 --server-cpus 0 --bot-cpus 1 --json cliff.json
           hectare load --players 500 --workload storm              the worst case: everyone turns every tick
           hectare load --players 500 --sockets framework           the same bytes without recvmmsg and sendmmsg
           hectare load --players 500 --hostile 500 --seconds 60    bad clients of every kind beside the honest ones
           hectare load --players 500 --flood 200000                strangers' datagrams beside them
+          hectare load --players 5000 --seconds 1800               a soak: half an hour, judged
 
-        Exit code: 0 all is well; 1 a player could not connect, a snapshot could not be decoded, a replica differs, a hostile one was faster
-        than a walker or could not act at all, or an address was sent more bytes than came from it; 2 bad input.
+        A window of a minute or more is judged as a soak as well: the last third of it is held against the third before, and must show the same
+        working set and the same tick; no full collection, no drift of the schedule.
+
+        Exit code: 0 all is well; 1 a player could not connect, a snapshot could not be decoded, a replica differs, a soak did not hold, a hostile one
+        was faster than a walker or could not act at all, or an address was sent more bytes than came from it; with --ramp, not even one player was
+        carried; 2 bad input.
         """;
 
     private static readonly Option<int> Players = Options.Whole("--players", 1_000, 1, 12_000, "Bots to connect.");
@@ -38,8 +51,11 @@ internal static class LoadCommand
     private static readonly Option<bool> FixedRate = Options.Flag("--fixed-rate", "A snapshot every interval even when there is nothing to tell.");
     private static readonly Option<int> Threads = ServeCommand.ThreadsOption();
     private static readonly Option<Transport.UdpSocketMode> Sockets = ServeCommand.SocketsOption();
-    private static readonly Option<double> DecodeSample = BotsCommand.DecodeSampleOption();
-    private static readonly Option<int> Ramp = BotsCommand.RampOption();
+    private static readonly Option<double?> DecodeSample = BotsCommand.DecodeSampleOption();
+    private static readonly Option<int> InputHz = BotsCommand.InputHzOption();
+    private static readonly Option<int> JoinRate = BotsCommand.JoinRateOption();
+    private static readonly Option<bool> Ramp = Options.Flag("--ramp", "Find the number of players that the zone carries, up to --players, and what gives out beyond.");
+    private static readonly Option<int> FloorSeconds = Options.Whole("--floor-seconds", 3, 0, 60, "Length of the kernel's floor, before the load and again after it; 0: none.");
     private static readonly Option<ulong> Seed = Options.Seed();
     private static readonly Option<int[]> ServerCpus = Options.Processors("--server-cpus", "Processors of the server, such as 0 or 0-1. Default: any.");
     private static readonly Option<int[]> BotCpus = Options.Processors("--bot-cpus", "Processors of the bots and of this process. Default: any.");
@@ -57,7 +73,7 @@ internal static class LoadCommand
     {
         var command = new TeachingCommand("load", "Measure a zone under bots: two pinned processes, one JSON report.", Teaching)
         {
-            Players, Work, Seconds, FixedRate, Hostile, HostileBehaviours, Flood, ServerCpus, BotCpus, HostileCpus, Sockets, Threads, DecodeSample, Ramp, Seed, WarmUp, Record, Keys, Json,
+            Players, Work, Seconds, FixedRate, Hostile, HostileBehaviours, Flood, ServerCpus, BotCpus, HostileCpus, Sockets, Threads, DecodeSample, InputHz, JoinRate, Ramp, FloorSeconds, Seed, WarmUp, Record, Keys, Json,
         };
         command.SetAction(RunAsync);
         return command;
@@ -81,8 +97,10 @@ internal static class LoadCommand
             Workload = parse.GetValue(Work),
             Seconds = parse.GetValue(Seconds),
             WarmUpSeconds = parse.GetValue(WarmUp),
-            PlayersPerSecond = parse.GetValue(Ramp),
+            PlayersPerSecond = parse.GetValue(JoinRate),
             DecodeSample = parse.GetValue(DecodeSample),
+            InputHz = parse.GetValue(InputHz),
+            FloorSeconds = parse.GetValue(FloorSeconds),
             FixedRate = parse.GetValue(FixedRate),
             Threads = parse.GetValue(Threads),
             Sockets = parse.GetValue(Sockets),
@@ -96,12 +114,41 @@ internal static class LoadCommand
             Record = parse.GetValue(Record),
             Keys = parse.GetValue(Keys),
         };
+        return parse.GetValue(Ramp) ? await FindLimitAsync(settings, parse.GetValue(Json), cancel) : await MeasureAsync(settings, parse.GetValue(Json), cancel);
+    }
+
+    private static async Task<int> MeasureAsync(LoadSettings settings, string? path, CancellationToken cancel)
+    {
         var screen = new Screen();
         LoadReport report = await screen.RunAsync(() => new LoadRun(settings, screen).RunAsync(cancel));
-        await WriteAsync(report, parse.GetValue(Json));
+        await WriteAsync(report, path);
         foreach (string line in Lines(report))
             Screen.WriteLine(line);
         return report.Failures.Count == 0 ? 0 : throw new RunFailedException(string.Join("; ", report.Failures));
+    }
+
+    private static async Task<int> FindLimitAsync(LoadSettings settings, string? path, CancellationToken cancel)
+    {
+        var screen = new Screen();
+        RampReport report = await screen.RunAsync(() => new RampRun(settings, screen).RunAsync(cancel));
+        if (path is not null)
+            await File.WriteAllTextAsync(path, JsonSerializer.Serialize(report, ReportJson.Default.RampReport) + "\n", CancellationToken.None);
+        foreach (string line in Lines(report))
+            Screen.WriteLine(line);
+        return report.Carried > 0 || cancel.IsCancellationRequested ? 0 : throw new RunFailedException("not even one player was carried");
+    }
+
+    private static IEnumerable<string> Lines(RampReport report)
+    {
+        yield return "players  carried  snapshots Hz p1  late %  tick ms p99  cores server  bots   idle      gave out";
+        foreach (RampStep step in report.Steps)
+        {
+            yield return Text($"{step.Players,7}  {(step.Carried ? "yes" : "no"),-7}  {step.SnapshotHzP1,15:0.00}  {step.TicksLateShare * 100,6:0.0}  {step.TickMsP99,11:0.0}  {step.ServerCores,12:0.00}  {step.BotCores,4:0.00}   {string.Join(' ', step.IdleShare.Select(share => Text($"{share:0.00}"))),-8}  {string.Join(", ", step.GaveOut)}");
+        }
+
+        yield return report.Failed is { } failed
+            ? Text($"{report.Workload}: {report.Carried} players are carried, {failed} are not: {string.Join(", ", report.Criteria)}; what gave out: {string.Join(", ", report.GaveOut)}")
+            : Text($"{report.Workload}: {report.Carried} players are carried; more were not tried");
     }
 
     private static IEnumerable<string> Lines(LoadReport report)
@@ -120,7 +167,11 @@ internal static class LoadCommand
         yield return Text($"memory  {server.BytesPerPeerMemory:0} B a peer  {server.BytesPerEntityMemory:0} B an entity  {server.AllocatedBytesPerTick:0} B allocated a tick");
         yield return Text($"bots    cores {bots.CpuCores:0.00}  snapshots Hz p1 {bots.SnapshotHzP1:0.00} p50 {bots.SnapshotHzP50:0.00}  decoding all {bots.FullyDecoded}  errors {bots.DecodeErrors}");
         yield return Text($"drawn   wrong {bots.WrongShare * 100:0.0000} % of {bots.DrawnEntities} at {bots.DrawnTicks} ticks  stale ms p50 {bots.StalenessMs?.P50:0} p99 {bots.StalenessMs?.P99:0}");
+        if (report.KernelFloor is { } floor)
+            yield return Text($"floor   cores {floor.Cores:0.00}  server over floor {floor.CpuOverFloor:0.00}  send ns {floor.SendNs:0} receive ns {floor.ReceiveNs:0} ({floor.Lower}){(floor.Void ? $"  VOID: {floor.VoidReason}" : "")}");
         yield return Text($"truth   divergent {bots.Divergent}  entities compared {bots.ComparedEntities}");
+        if (report.Soak is { } soak)
+            yield return Text($"soak    working set {soak.WorkingSetGrowth * 100:+0.0;-0.0} %  median tick {soak.TickGrowth * 100:+0.0;-0.0} %  p99 {soak.TickP99Growth * 100:+0.0;-0.0} %  drift {soak.DriftTicks:0.0} ticks  given up {soak.TicksGivenUp}  full collections {soak.FullCollections}");
         if (report.Hostile is { } hostile)
             yield return Text($"hostile cores {hostile.CpuCores:0.00}  connected {hostile.Connected}/{hostile.Bots}  kicked {hostile.Kicked}  fastest {hostile.MaxSpeed:0.000} units/s of {hostile.SpeedsMeasured} seconds walked");
         if (report.Flood is { } flood)

@@ -19,10 +19,15 @@ internal static class Options
             string.Create(CultureInfo.InvariantCulture, $"a whole number from {min} to {max}"),
             (string text, out int value) => int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out value) && value >= min && value <= max);
 
-    /// <summary>A share from <paramref name="min"/> to 1.</summary>
-    public static Option<double> Share(string name, double otherwise, double min, string what)
-        => Make(name, string.Create(CultureInfo.InvariantCulture, $"{what} {min} to 1."), "SHARE", otherwise, string.Create(CultureInfo.InvariantCulture, $"a number from {min} to 1"),
-            (string text, out double value) => double.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out value) && value >= min && value <= 1);
+    /// <summary>A share from <paramref name="min"/> to 1, or none when it is not given.</summary>
+    public static Option<double?> ShareOrNone(string name, double min, string what)
+        => Make<double?>(name, string.Create(CultureInfo.InvariantCulture, $"{what} {min} to 1."), "SHARE", null, string.Create(CultureInfo.InvariantCulture, $"a number from {min} to 1"),
+            (string text, out double? value) =>
+            {
+                bool isRead = double.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double share) && share >= min && share <= 1;
+                value = isRead ? share : null;
+                return isRead;
+            });
 
     /// <summary>A seed: any 64-bit number.</summary>
     public static Option<ulong> Seed() => Number("--seed", "Seed of world and bots; the same seed plays the same game.", 1);

@@ -43,17 +43,18 @@ internal sealed class BotEyes(TruthBoard board)
     /// <summary>30 times a second: how old is what the bot holds of the movers near it?</summary>
     public void LookAround(Bot bot, long nowNs)
     {
-        if (nowNs < bot.LookNs || bot.Client.World is not { HasSnapshot: true } world || !world.TryGetMotion(bot.Client.Avatar, out PublishedMotion own))
+        if (nowNs < bot.LookNs || bot.Client.World is not { HasSnapshot: true } world)
             return;
         bot.LookNs = Math.Max(bot.LookNs + LookEveryNs, nowNs - LookEveryNs);
-        (int ownX, int ownY) = own.At(world.NewestTick);
-        foreach (ReplicaWorld.ReplicaEntity entity in world)
+        if (bot.SeenSnapshots != bot.Client.SnapshotCount)
         {
-            if (entity.Leaving || !entity.Kind.HasMotion || !world.TryGetMotion(entity.Id, out PublishedMotion motion))
-                continue;
-            (int x, int y) = motion.At(world.NewestTick);
-            double awayX = Units.ToDouble(x - ownX), awayY = Units.ToDouble(y - ownY);
-            if ((awayX * awayX) + (awayY * awayY) <= NearUnits * NearUnits && board.TryStaleness(entity.Id.Value, HashOf(world, entity, in motion), nowNs, out long staleNs))
+            bot.SeenSnapshots = bot.Client.SnapshotCount;
+            FindNear(bot, world);
+        }
+
+        foreach ((uint id, uint hash) in bot.Near)
+        {
+            if (board.TryStaleness(id, hash, nowNs, out long staleNs))
                 Staleness.Record(staleNs / 100_000);
         }
     }
@@ -79,6 +80,24 @@ internal sealed class BotEyes(TruthBoard board)
             // Fade 0: it has entered, and the picture has not reached the tick that told of it. Nothing is seen yet.
             if (!entity.Leaving && entity.Kind.HasMotion && entity.Sample().Fade > 0 && world.SampleAt(entity.Id, tick, out SampledEntity drawn))
                 Compare(tick, in drawn);
+        }
+    }
+
+    // Who is near, and what of it is held, changes with a snapshot only: both are of its tick.
+    private static void FindNear(Bot bot, ReplicaWorld world)
+    {
+        bot.Near.Clear();
+        if (!world.TryGetMotion(bot.Client.Avatar, out PublishedMotion own))
+            return;
+        (int ownX, int ownY) = own.At(world.NewestTick);
+        foreach (ReplicaWorld.ReplicaEntity entity in world)
+        {
+            if (!entity.Kind.HasMotion || entity.Leaving || !entity.TryGetMotion(out PublishedMotion motion))
+                continue;
+            (int x, int y) = motion.At(world.NewestTick);
+            double awayX = Units.ToDouble(x - ownX), awayY = Units.ToDouble(y - ownY);
+            if ((awayX * awayX) + (awayY * awayY) <= NearUnits * NearUnits)
+                bot.Near.Add((entity.Id.Value, HashOf(world, entity, in motion)));
         }
     }
 

@@ -1,5 +1,5 @@
-using System.Collections.Concurrent;
 using System.Text.Json;
+using Hectare.Cli.Load.Hostile;
 using Hectare.Client;
 using Hectare.Farm;
 using Hectare.Protocol;
@@ -11,6 +11,13 @@ namespace Hectare.Cli.Load;
 /// <summary>What <c>bots</c> is asked to do.</summary>
 internal sealed record BotSettings
 {
+    /// <summary>What a client sends unless told otherwise: three ticks a packet.</summary>
+    public const int InputHzDefault = 10;
+
+    // Each looks around thirty times a second and draws sixty frames: it costs several that do not.
+    private const double DecodeShare = 0.1;
+    private const int DecodingMax = 100;
+
     /// <summary>How many.</summary>
     public required int Players { get; init; }
 
@@ -26,8 +33,11 @@ internal sealed record BotSettings
     /// <summary>How many of them join a second.</summary>
     public required int PlayersPerSecond { get; init; }
 
-    /// <summary>Share that decodes everything.</summary>
-    public required double DecodeSample { get; init; }
+    /// <summary>Share that decodes everything; null: a tenth, and at most 100 bots.</summary>
+    public double? DecodeSample { get; init; }
+
+    /// <summary>Packets a second that a bot sends while its inputs do not change.</summary>
+    public int InputHz { get; init; } = InputHzDefault;
 
     /// <summary>Seed of what they do.</summary>
     public required ulong Seed { get; init; }
@@ -40,33 +50,46 @@ internal sealed record BotSettings
 
     /// <summary>The zone's truth board; null: none, so nothing is compared while they run.</summary>
     public string? Truth { get; init; }
+
+    /// <summary>Bots that decode everything.</summary>
+    public int Decoding => (int)Math.Ceiling(DecodeSample is { } share ? Players * share : Math.Min(Players * DecodeShare, DecodingMax));
+
+    /// <summary>The clients' options: 3 % faster than their rate says, to drift against the server's slots (<see cref="ClientOptions.SendIntervalNs"/>).</summary>
+    public ClientOptions ClientOptionsOf(bool decodes) => new() { Decode = decodes, EventsMax = 0, SendIntervalNs = 970_000_000 / InputHz };
 }
 
-/// <summary>Thousands of clients in one thread: one loop that polls the network every few milliseconds and lets each bot's time pass.</summary>
+/// <summary>Thousands of clients in one thread: one loop that polls the network every few milliseconds, and lets the time of each bot pass that has something to do.</summary>
 internal sealed class BotFleet : IDisposable
 {
     // A receiver that blocks costs its sender a wake-up each (docs/performance.md): poll.
     private const long PollNs = 4_000_000;
-    private const int FrameLoops = 4;        // 16 ms between two frames of a bot that draws
-    private const int TickLoops = 8;         // 32 ms between two of one that does not: one a tick
+    private const long FrameNs = 14_000_000; // 16 ms between two frames of a bot that draws: the schedule rounds up
+    private const int GroupBots = 8;         // whose memory is waited for together; 16 are no faster
     private const int GoodbyeMs = 250;
+    private const int RetriesMax = 3;        // joins that time out: a zone that is late answers no more handshakes than it can
 
     private readonly BotSettings _settings;
     private readonly BotNetwork _network;
+    private readonly Func<bool, GameClient<TopDownInput>> _newClient;   // true: one that decodes
     private readonly Bot[] _bots;
-    private readonly DatagramBatch _incoming = new(256);
-    private readonly ConcurrentQueue<Action> _asked = new();
+    private readonly BotSchedule _schedule;
+    private readonly Bot[] _group = new Bot[GroupBots];
+    private readonly DatagramBatch _incoming = new(BotNetwork.BatchDatagrams);
+    private readonly Histogram _lateUs = new();
+    private readonly QuestionQueue _questions = new();
     private readonly TruthBoard? _board;
     private readonly BotEyes? _eyes;
     private readonly ControlSocket? _control;
     private ProcessFigures _windowStart = ProcessFigures.Read();
     private ProcessFigures _statusStart = ProcessFigures.Read();
+    private TrafficFigures _windowTraffic;
     private long _statusSnapshots;
     private BotsReport? _report;
     private ReplicaCheck? _check;
     private Bot? _first;
     private int _started;
     private bool _stands;
+    private bool _isCompact;
     private volatile bool _isTold;
 
     /// <summary>Makes the bots; none has joined.</summary>
@@ -75,8 +98,10 @@ internal sealed class BotFleet : IDisposable
         _settings = settings;
         _board = settings.Truth is null ? null : TruthBoard.Open(settings.Truth);
         _eyes = _board is null ? null : new BotEyes(_board);
-        _bots = MakeBots(settings);
+        _newClient = ClientsOf(settings);
+        _bots = MakeBots();
         _network = new BotNetwork(settings.Server, settings.Players);
+        _schedule = new BotSchedule(settings.Players, PollNs, Clock.NowNs);
         _control = settings.Control is null ? null : ControlSocket.Open(settings.Control, AnswerAsync);
     }
 
@@ -84,10 +109,12 @@ internal sealed class BotFleet : IDisposable
     public BotsReport Run(int seconds, CancellationToken cancel)
     {
         long startNs = Clock.NowNs, endNs = long.MaxValue, wakeNs = startNs;
-        for (int loop = 0; !cancel.IsCancellationRequested && !_isTold && Clock.NowNs < endNs; loop++)
+        while (!cancel.IsCancellationRequested && !_isTold && Clock.NowNs < endNs)
         {
             Join(startNs);
-            RunOnce(loop);
+            RunOnce();
+            _lateUs.Record((Clock.NowNs - wakeNs) / 1000);
+            CompactOnce();
             if (seconds > 0 && endNs == long.MaxValue && (IsSettled() || Clock.NowNs - startNs > JoinLimitNs))
             {
                 BeginWindow();
@@ -108,7 +135,7 @@ internal sealed class BotFleet : IDisposable
     public string FirstReason => _first is null ? "" : $" ({Why(_first.Client)})";
 
     /// <summary>How they do now.</summary>
-    public Task<BotsStatus> StatusAsync() => InvokeAsync(ReadStatus);
+    public Task<BotsStatus> StatusAsync() => _questions.AskAsync(ReadStatus);
 
     /// <inheritdoc/>
     public void Dispose()
@@ -120,20 +147,25 @@ internal sealed class BotFleet : IDisposable
 
     private long JoinLimitNs => ((_settings.Players / _settings.PlayersPerSecond) + 30) * 1_000_000_000L;
 
-    private static Bot[] MakeBots(BotSettings settings)
+    private static Func<bool, GameClient<TopDownInput>> ClientsOf(BotSettings settings)
     {
         var farm = new HostedFarm { Seed = settings.Seed, Workload = settings.Workload, Map = settings.Map };
         var mapHash = Hash256.Read(farm.LoadMap().Sha256);
         Schema schema = new FarmSchema(HostedFarm.TickRate).Schema;
         var scratch = new SnapshotScratch();
-        int decoding = (int)Math.Ceiling(settings.Players * settings.DecodeSample);
-        var bots = new Bot[settings.Players];
+        (ClientOptions withReplica, ClientOptions without) = (settings.ClientOptionsOf(decodes: true), settings.ClientOptionsOf(decodes: false));
+        return decodes => new GameClient<TopDownInput>(decodes ? withReplica : without, schema, mapHash, scratch);
+    }
+
+    private Bot[] MakeBots()
+    {
+        int decoding = _settings.Decoding;
+        var bots = new Bot[_settings.Players];
         for (int i = 0; i < bots.Length; i++)
         {
             // Spread over the joins, so that the decoding ones are not all neighbours in time.
             bool decodes = (long)(i + 1) * decoding / bots.Length > (long)i * decoding / bots.Length;
-            var client = new GameClient<TopDownInput>(new ClientOptions { Decode = decodes, EventsMax = 0 }, schema, mapHash, scratch);
-            bots[i] = new Bot(i, client, new FarmBot(SeededRandom.MixSeed(settings.Seed, (ulong)i), settings.Workload, HostedFarm.TickRate), decodes);
+            bots[i] = new Bot(i, _newClient(decodes), new FarmBot(SeededRandom.MixSeed(_settings.Seed, (ulong)i), _settings.Workload, HostedFarm.TickRate), decodes);
         }
 
         return bots;
@@ -144,27 +176,48 @@ internal sealed class BotFleet : IDisposable
         long due = (Clock.NowNs - startNs) / 1000 * _settings.PlayersPerSecond / 1_000_000;
         for (; _started < Math.Min(_bots.Length, due + 1); _started++)
         {
-            var random = new SeededRandom(SeededRandom.MixSeed(_settings.Seed ^ (ulong)Clock.NowNs, (ulong)_started));
-            _bots[_started].Client.Connect(Clock.NowNs, new Random128(random.NextUInt64(), random.NextUInt64()), _settings.Tokens?.Invoke(_started));
+            Connect(_bots[_started], Clock.NowNs);
+            Update(_bots[_started], Clock.NowNs);
         }
+    }
+
+    private void Connect(Bot bot, long nowNs)
+    {
+        var random = new SeededRandom(SeededRandom.MixSeed(_settings.Seed ^ (ulong)nowNs, (ulong)bot.Index));
+        bot.Client.Connect(nowNs, new Random128(random.NextUInt64(), random.NextUInt64()), _settings.Tokens?.Invoke(bot.Index));
+    }
+
+    // What one client touches lies together then: a tenth less of the bots' time, which is spent waiting for memory.
+    private void CompactOnce()
+    {
+        if (_isCompact || _started < _bots.Length || !IsSettled())
+            return;
+        _isCompact = true;
+        GC.Collect(GC.MaxGeneration, GCCollectionMode.Forced, blocking: true, compacting: true);
     }
 
     private bool IsSettled() => _started == _bots.Length && Array.TrueForAll(_bots, bot => bot.IsPlaying || bot.Client.State == ClientState.Closed);
 
-    private void RunOnce(int loop)
+    private void RunOnce()
     {
         Receive();
-        for (int i = 0; i < _started; i++)
-        {
-            Bot bot = _bots[i];
-            int every = bot.Client.State != ClientState.Playing ? 1 : bot.Decodes ? FrameLoops : TickLoops;
-            if ((loop + i) % every == 0)
-                Update(bot);
-        }
-
+        UpdateDue(Clock.NowNs);
         _network.Flush();
-        while (_asked.TryDequeue(out Action? action))
-            action();
+        _questions.AnswerAll();
+    }
+
+    private void UpdateDue(long nowNs)
+    {
+        int count;
+        do
+        {
+            for (count = 0; count < GroupBots && _schedule.TryTake(nowNs, out int bot); count++)
+                _group[count] = _bots[bot];
+            _ = Bot.Touch(_group.AsSpan(0, count));
+            foreach (Bot bot in _group.AsSpan(0, count))
+                Update(bot, nowNs);
+        }
+        while (count == GroupBots);
     }
 
     private void Receive()
@@ -187,9 +240,23 @@ internal sealed class BotFleet : IDisposable
         }
     }
 
-    private void Update(Bot bot)
+    private void Update(Bot bot, long nowNs)
     {
-        long nowNs = Clock.NowNs;
+        UpdateOnce(bot, nowNs);
+        if (bot.IsUnheard && bot.Retries < RetriesMax)
+        {
+            bot.Retry(_newClient(bot.Decodes));
+            Connect(bot, nowNs);
+        }
+
+        if (bot.Client.State == ClientState.Closed)
+            return;
+        long dueNs = Math.Max(bot.DueNs, nowNs + 1);
+        _schedule.Add(bot.Index, bot.Decodes ? Math.Min(dueNs, nowNs + FrameNs) : dueNs);
+    }
+
+    private void UpdateOnce(Bot bot, long nowNs)
+    {
         bot.Update(nowNs, _stands);
         while (bot.Client.TryTakeDatagram(_network.Buffer(bot.Index), out int bytes))
             _network.Add(bytes);
@@ -204,29 +271,18 @@ internal sealed class BotFleet : IDisposable
         foreach (Bot bot in _bots)
             bot.Client.Close(CloseCode.Left, Clock.NowNs);
         for (long endNs = Clock.NowNs + (GoodbyeMs * 1_000_000L); Clock.NowNs < endNs; Clock.SleepUntil(Clock.NowNs + PollNs))
-            RunOnce(loop: 0);
+        {
+            Receive();
+            foreach (Bot bot in _bots.AsSpan(0, _started))
+                UpdateOnce(bot, Clock.NowNs);
+            _network.Flush();
+            _questions.AnswerAll();
+        }
     }
 
     // ---- what it is asked ----
 
-    private Task<T> InvokeAsync<T>(Func<T> question)
-    {
-        var done = new TaskCompletionSource<T>(TaskCreationOptions.RunContinuationsAsynchronously);
-        _asked.Enqueue(() =>
-        {
-            try
-            {
-                done.SetResult(question());
-            }
-            catch (Exception failure)
-            {
-                done.SetException(failure);
-            }
-        });
-        return done.Task;
-    }
-
-    private Task<string> AnswerAsync(string[] words) => InvokeAsync(() => Answer(words));
+    private Task<string> AnswerAsync(string[] words) => _questions.AskAsync(() => Answer(words));
 
     private string Answer(string[] words) => words switch
     {
@@ -249,12 +305,12 @@ internal sealed class BotFleet : IDisposable
     private BotsStatus ReadStatus()
     {
         var now = ProcessFigures.Read();
-        long snapshots = _bots.Sum(bot => bot.Client.Stats.Snapshots);
+        long snapshots = _bots.Sum(bot => bot.Client.SnapshotCount);
         int connected = _bots.Count(bot => bot.IsPlaying);
         FindFirstLost();
         var status = new BotsStatus(connected, _bots.Count(bot => bot.Client.State == ClientState.Closed), _first is null ? "" : Why(_first.Client),
             (snapshots - _statusSnapshots) / now.SecondsSince(in _statusStart) / Math.Max(1, connected), _eyes?.WrongShare,
-            _eyes?.Staleness.Percentile(0.5) / 10.0, _eyes?.Staleness.Percentile(0.99) / 10.0, now.CoresSince(in _statusStart));
+            _eyes?.Staleness.Percentile(0.5) / 10.0, _eyes?.Staleness.Percentile(0.99) / 10.0, now.CoresSince(in _statusStart), _network.Port);
         (_statusStart, _statusSnapshots) = (now, snapshots);
         return status;
     }
@@ -278,8 +334,10 @@ internal sealed class BotFleet : IDisposable
     {
         _report = null;
         _eyes?.Clear();
+        _lateUs.Clear();
+        _windowTraffic = _network.Traffic;
         foreach (Bot bot in _bots)
-            bot.SnapshotsBefore = bot.Client.Stats.Snapshots;
+            bot.SnapshotsBefore = bot.Client.SnapshotCount;
         _windowStart = ProcessFigures.Read();
     }
 
@@ -290,7 +348,8 @@ internal sealed class BotFleet : IDisposable
         var now = ProcessFigures.Read();
         double seconds = Math.Max(1e-9, now.SecondsSince(in _windowStart));
         foreach (Bot bot in _bots)
-            bot.SnapshotHz = (bot.Client.Stats.Snapshots - bot.SnapshotsBefore) / seconds;
+            bot.SnapshotHz = (bot.Client.SnapshotCount - bot.SnapshotsBefore) / seconds;
+        TrafficFigures traffic = _network.Traffic - _windowTraffic;
         double[] hz = [.. _bots.Select(bot => bot.SnapshotHz)];
         double[] delayMs = [.. _bots.Where(bot => bot.Decodes).Select(bot => bot.Client.Stats.DelayNs / 1e6)];
         _report = new BotsReport
@@ -300,6 +359,9 @@ internal sealed class BotFleet : IDisposable
             Disconnected = _bots.Count(bot => bot.Client.State == ClientState.Closed),
             CpuCores = now.CoresSince(in _windowStart),
             FullyDecoded = _bots.Count(bot => bot.Decodes),
+            JoinRetries = _bots.Sum(bot => bot.Retries),
+            Traffic = traffic.PerSecond(seconds),
+            LateMs = new LowHigh(_lateUs.Percentile(0.5) / 1e3, _lateUs.Percentile(0.99) / 1e3),
             SnapshotHzP1 = Histogram.Percentile(hz, 0.01),
             SnapshotHzP50 = Histogram.Percentile(hz, 0.5),
             DecodeErrors = 0,

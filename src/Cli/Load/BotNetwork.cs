@@ -6,13 +6,18 @@ namespace Hectare.Cli.Load;
 /// <remarks>Ten thousand sockets would cost 1.7 times as much for each datagram received (docs/performance.md); to the server both are ten thousand peers.</remarks>
 internal sealed class BotNetwork : IDisposable
 {
-    private const uint FirstAddress = 0x7F01_0001; // 127.1.0.1
+    /// <summary>The first bot's address where they share a socket, 127.1.0.1; the others follow.</summary>
+    public const uint FirstAddress = 0x7F01_0001;
+
+    /// <summary>Datagrams that go in or out together.</summary>
+    public const int BatchDatagrams = 256;
+
     private const int SharedBufferBytes = 32 << 20;
     private const int OwnBufferBytes = 256 << 10;
 
     private readonly UdpSocket[] _sockets;
     private readonly PeerAddress _server;
-    private readonly DatagramBatch _outgoing = new(256);
+    private readonly DatagramBatch _outgoing = new(BatchDatagrams);
     private readonly bool _isShared;
     private int _sender;
 
@@ -20,14 +25,29 @@ internal sealed class BotNetwork : IDisposable
     public BotNetwork(PeerAddress server, int bots)
     {
         _server = server;
-        _isShared = TryOpenShared(out UdpSocket? shared);
-        _sockets = _isShared ? [shared!] : new UdpSocket[bots];
+        _isShared = OperatingSystem.IsLinux() && Environment.Is64BitProcess;
+        _sockets = _isShared ? [OpenShared()] : new UdpSocket[bots];
         for (int i = 0; i < _sockets.Length; i++)
             _sockets[i] ??= new UdpSocket(new UdpSocketOptions { Bind = PeerAddress.Loopback(0), ReceiveBufferBytes = OwnBufferBytes, SendBufferBytes = OwnBufferBytes });
     }
 
     /// <summary>Sockets to be asked by <see cref="Receive"/>.</summary>
     public int SocketCount => _sockets.Length;
+
+    /// <summary>The port that all bots have in common; 0 where each has a socket of its own.</summary>
+    public int Port => _isShared ? _sockets[0].LocalAddress.Port : 0;
+
+    /// <summary>What has passed since it was opened.</summary>
+    public TrafficFigures Traffic
+    {
+        get
+        {
+            TrafficFigures all = default;
+            foreach (UdpSocket socket in _sockets)
+                all += TrafficFigures.Of(socket);
+            return all;
+        }
+    }
 
     /// <summary>Takes what has arrived at one socket; a full batch means there may be more.</summary>
     public int Receive(int socket, DatagramBatch batch) => _sockets[socket].Receive(batch);
@@ -62,12 +82,7 @@ internal sealed class BotNetwork : IDisposable
             socket.Dispose();
     }
 
-    private static bool TryOpenShared(out UdpSocket? socket)
-    {
-        socket = null;
-        if (!OperatingSystem.IsLinux() || !Environment.Is64BitProcess)
-            return false;
-        socket = new UdpSocket(new UdpSocketOptions { PacketInfo = true, Mode = UdpSocketMode.Batched, ReceiveBufferBytes = SharedBufferBytes, SendBufferBytes = SharedBufferBytes });
-        return true;
-    }
+    /// <summary>The socket that speaks all bots' addresses. 64-bit Linux.</summary>
+    public static UdpSocket OpenShared()
+        => new(new UdpSocketOptions { PacketInfo = true, Mode = UdpSocketMode.Batched, ReceiveBufferBytes = SharedBufferBytes, SendBufferBytes = SharedBufferBytes });
 }

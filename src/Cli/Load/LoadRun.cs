@@ -25,8 +25,17 @@ internal sealed record LoadSettings
     /// <summary>Bots that join a second.</summary>
     public required int PlayersPerSecond { get; init; }
 
-    /// <summary>Share of bots that decode everything.</summary>
-    public required double DecodeSample { get; init; }
+    /// <summary>Share of bots that decode everything; null: as <see cref="BotSettings.DecodeSample"/>.</summary>
+    public double? DecodeSample { get; init; }
+
+    /// <summary>Packets a second that a bot sends while its inputs do not change.</summary>
+    public int InputHz { get; init; } = BotSettings.InputHzDefault;
+
+    /// <summary>Seconds of the kernel's floor before the load, and again after it; 0: none.</summary>
+    public int FloorSeconds { get; init; }
+
+    /// <summary>Stops all motion at the end and compares every replica.</summary>
+    public bool Compares { get; init; } = true;
 
     /// <summary>A snapshot every interval even with nothing to tell.</summary>
     public required bool FixedRate { get; init; }
@@ -82,7 +91,9 @@ internal sealed class LoadRun(LoadSettings settings, Screen screen)
     private HostileStatus? _hostileStatus;
     private FloodStatus? _floodStatus;
     private readonly List<double> _workingSetMB = [];
+    private readonly SoakWatch? _soak = settings.Seconds >= SoakWatch.WindowSecondsMin ? new SoakWatch() : null;
     private double[] _idleShare = [];
+    private SocketDropsReport? _drops;
     private string _phase = "starting";
 
     private string ServerDoor => Path.Combine(_folder, "serve");
@@ -103,6 +114,39 @@ internal sealed class LoadRun(LoadSettings settings, Screen screen)
     {
         try
         {
+            FloorSample? before = await MeasureFloorAsync(FloorLoad.Expected(settings), cancel);
+            LoadReport report = await RunLoadAsync(cancel);
+            if (before is null || report is not { Server.Traffic: { } served, Bots.Traffic: { } played })
+                return report;
+            FloorSample? after = await MeasureFloorAsync(FloorLoad.Of(served), cancel);
+            return after is null ? report : report with { KernelFloor = KernelFloor.Compare(before, after, new FloorUse(served, report.Server.CpuCores), new FloorUse(played, report.Bots.CpuCores)) };
+        }
+        finally
+        {
+            Directory.Delete(_folder, recursive: true);
+        }
+    }
+
+    private async Task<FloorSample?> MeasureFloorAsync(FloorLoad load, CancellationToken cancel)
+    {
+        if (settings.FloorSeconds == 0 || !KernelFloorRun.IsPossible)
+            return null;
+        _phase = "kernel floor";
+        screen.Show(new Progress(_phase, settings.Players));
+        try
+        {
+            return await new KernelFloorRun(settings, _folder).MeasureAsync(load, cancel);
+        }
+        catch (OperationCanceledException) when (cancel.IsCancellationRequested)
+        {
+            return null;
+        }
+    }
+
+    private async Task<LoadReport> RunLoadAsync(CancellationToken cancel)
+    {
+        try
+        {
             return await RunProcessesAsync(cancel);
         }
         finally
@@ -113,8 +157,6 @@ internal sealed class LoadRun(LoadSettings settings, Screen screen)
                 if (child is not null)
                     await child.DisposeAsync();
             }
-
-            Directory.Delete(_folder, recursive: true);
         }
     }
 
@@ -132,6 +174,7 @@ internal sealed class LoadRun(LoadSettings settings, Screen screen)
             await AskAllAsync("begin");
             began = true;
             (long, long)[] before = MachineLoad.Read();
+            SocketDropsReport drops = ReadDrops();
             try
             {
                 await PassAsync("measuring", settings.Seconds, cancel, _workingSetMB);
@@ -140,9 +183,12 @@ internal sealed class LoadRun(LoadSettings settings, Screen screen)
             {
                 await AskAllAsync("end");
                 _idleShare = MachineLoad.IdleShares(before, MachineLoad.Read());
+                SocketDropsReport now = ReadDrops();
+                _drops = new SocketDropsReport(now.Server - drops.Server, now.Bots - drops.Bots);
             }
 
-            await CompareAsync(cancel);
+            if (settings.Compares)
+                await CompareAsync(cancel);
         }
         catch (OperationCanceledException) when (cancel.IsCancellationRequested)
         {
@@ -160,15 +206,15 @@ internal sealed class LoadRun(LoadSettings settings, Screen screen)
         if ((settings.ServerCpus.Length > 0 || settings.BotCpus.Length > 0) && !Libc.CanPin)
             Screen.WriteLine("hectare: this system cannot keep a process on chosen processors; running without --server-cpus and --bot-cpus");
         _server = ChildProcess.Start("server", ServerArguments(), settings.ServerCpus);
-        _serverStatus = await WaitForAsync<ServeStatus>(_server, ServerDoor, cancel);
+        _serverStatus = await ChildDoor.WaitAsync<ServeStatus>(_server, ServerDoor, StartPatience, cancel);
         _bots = ChildProcess.Start("bots", BotsArguments(_serverStatus.Port), settings.BotCpus);
         if (settings.Hostile > 0)
             _hostile = ChildProcess.Start("hostile", HostileArguments(_serverStatus.Port), HostileCpus);
         if (settings.BotCpus.Length > 0)
             Libc.TryPinProcess(settings.BotCpus);
-        _botsStatus = await WaitForAsync<BotsStatus>(_bots, BotsDoor, cancel);
+        _botsStatus = await ChildDoor.WaitAsync<BotsStatus>(_bots, BotsDoor, StartPatience, cancel);
         if (_hostile is not null)
-            _hostileStatus = await WaitForAsync<HostileStatus>(_hostile, HostileDoor, cancel);
+            _hostileStatus = await ChildDoor.WaitAsync<HostileStatus>(_hostile, HostileDoor, StartPatience, cancel);
     }
 
     // Once all players are there: how they fare in a flood is what is asked, not how they get in.
@@ -177,7 +223,7 @@ internal sealed class LoadRun(LoadSettings settings, Screen screen)
         if (settings.Flood == 0)
             return;
         _flood = ChildProcess.Start("flood", FloodArguments(_serverStatus!.Port), HostileCpus);
-        _floodStatus = await WaitForAsync<FloodStatus>(_flood, FloodDoor, cancel);
+        _floodStatus = await ChildDoor.WaitAsync<FloodStatus>(_flood, FloodDoor, StartPatience, cancel);
     }
 
     private int[] HostileCpus => settings.HostileCpus.Length > 0 ? settings.HostileCpus : settings.BotCpus;
@@ -203,12 +249,17 @@ internal sealed class LoadRun(LoadSettings settings, Screen screen)
         {
             if (workingSetMB is not null && (DateTime.UtcNow - begin).TotalSeconds >= workingSetMB.Count)
                 workingSetMB.Add(Math.Round(_server!.WorkingSetBytes / 1e6, 1));
+            if (workingSetMB is not null && _soak is not null)
+                await _soak.TakeIfDueAsync((DateTime.UtcNow - begin).TotalSeconds, AskServerAsync);
 
             // Asking costs the processes a little: only when it will be shown, and not at the very end.
             if (rest > StepTime && screen.IsDue(phase))
                 await PollAsync();
             await Task.Delay(rest < StepTime ? rest : StepTime, cancel);
         }
+
+        if (workingSetMB is not null && _soak is not null)
+            await _soak.TakeIfDueAsync(seconds, AskServerAsync);
     }
 
     private async Task CompareAsync(CancellationToken cancel)
@@ -248,48 +299,19 @@ internal sealed class LoadRun(LoadSettings settings, Screen screen)
         });
     }
 
-    private Task<string> AskServerAsync(string line) => AskAsync(_server!, ServerDoor, line);
+    private Task<string> AskServerAsync(string line) => ChildDoor.AskAsync(_server!, ServerDoor, line);
 
-    private Task<string> AskBotsAsync(string line) => AskAsync(_bots!, BotsDoor, line);
+    private Task<string> AskBotsAsync(string line) => ChildDoor.AskAsync(_bots!, BotsDoor, line);
 
-    private Task<string> AskHostileAsync(string line) => _hostile is null ? Nobody : AskAsync(_hostile, HostileDoor, line);
+    private Task<string> AskHostileAsync(string line) => _hostile is null ? Nobody : ChildDoor.AskAsync(_hostile, HostileDoor, line);
 
-    private Task<string> AskFloodAsync(string line) => _flood is null ? Nobody : AskAsync(_flood, FloodDoor, line);
+    private Task<string> AskFloodAsync(string line) => _flood is null ? Nobody : ChildDoor.AskAsync(_flood, FloodDoor, line);
 
     private static Task<string> Nobody => Task.FromResult("");
 
     private Task<string[]> AskAllAsync(string line) => Task.WhenAll(AskServerAsync(line), AskBotsAsync(line), AskHostileAsync(line), AskFloodAsync(line));
 
-    // By design not cancelled by Ctrl-C: the answers are what the report is made of. The socket has a patience of its own.
-    private static async Task<string> AskAsync(ChildProcess child, string door, string line)
-    {
-        string answer;
-        try
-        {
-            answer = await ControlSocket.AskAsync(door, line, CancellationToken.None);
-        }
-        catch (RunFailedException) when (!child.IsRunning)
-        {
-            throw new RunFailedException($"the {child.Name} process ended: {child.LastWords}");
-        }
-
-        return answer.StartsWith("error: ", StringComparison.Ordinal) ? throw new RunFailedException($"the {child.Name} process: {answer["error: ".Length..].Trim()}") : answer;
-    }
-
-    private static async Task<T> WaitForAsync<T>(ChildProcess child, string door, CancellationToken cancel)
-    {
-        DateTime latest = DateTime.UtcNow + StartPatience;
-        while (DateTime.UtcNow < latest)
-        {
-            if (!child.IsRunning)
-                throw new RunFailedException($"the {child.Name} process ended: {child.LastWords}");
-            if (File.Exists(door))
-                return ReportJson.Read<T>(await AskAsync(child, door, "status"), $"the {child.Name} process");
-            await Task.Delay(50, cancel);
-        }
-
-        throw new RunFailedException($"the {child.Name} process did not come up in {StartPatience.TotalSeconds} s: {child.LastWords}");
-    }
+    private SocketDropsReport ReadDrops() => new(SocketDrops.Of(_serverStatus!.Port), SocketDrops.Of(_botsStatus!.Port));
 
     private IEnumerable<string> ServerArguments()
     {
@@ -315,12 +337,14 @@ internal sealed class LoadRun(LoadSettings settings, Screen screen)
     private IEnumerable<string> BotsArguments(int port)
     {
         yield return "bots";
-        foreach (string argument in Pairs(("--server", new IPEndPoint(IPAddress.Loopback, port)), ("--players", settings.Players), ("--ramp", settings.PlayersPerSecond),
-            ("--decode-sample", settings.DecodeSample), ("--control", BotsDoor), ("--truth", Board)))
+        foreach (string argument in Pairs(("--server", new IPEndPoint(IPAddress.Loopback, port)), ("--players", settings.Players), ("--join-rate", settings.PlayersPerSecond),
+            ("--input-hz", settings.InputHz), ("--control", BotsDoor), ("--truth", Board)))
         {
             yield return argument;
         }
 
+        foreach (string argument in settings.DecodeSample is { } share ? Pairs(("--decode-sample", share)) : [])
+            yield return argument;
         foreach (string argument in CommonArguments())
             yield return argument;
     }
@@ -331,7 +355,7 @@ internal sealed class LoadRun(LoadSettings settings, Screen screen)
     private IEnumerable<string> HostileArguments(int port) =>
     [
         "bots", "--behaviour", nameof(BotSide.Hostile), .. settings.HostileBehaviours.Count > 0 ? (string[])["--behaviours", string.Join(',', settings.HostileBehaviours)] : [],
-        .. Pairs(("--server", new IPEndPoint(IPAddress.Loopback, port)), ("--players", settings.Hostile), ("--ramp", settings.PlayersPerSecond), ("--control", HostileDoor), ("--truth", Board)),
+        .. Pairs(("--server", new IPEndPoint(IPAddress.Loopback, port)), ("--players", settings.Hostile), ("--join-rate", settings.PlayersPerSecond), ("--control", HostileDoor), ("--truth", Board)),
         .. CommonArguments(),
     ];
 
@@ -354,6 +378,8 @@ internal sealed class LoadRun(LoadSettings settings, Screen screen)
         Seconds = 0,
         TickRate = HostedFarm.TickRate,
         FixedRate = settings.FixedRate,
+        Threads = settings.Threads,
+        InputHz = settings.InputHz,
         Seed = settings.Seed,
         World = new Farm.FarmConstants(new HostedFarm { Seed = settings.Seed, Workload = settings.Workload }.Options),
         Server = null,
@@ -365,6 +391,7 @@ internal sealed class LoadRun(LoadSettings settings, Screen screen)
             BotCpus = settings.BotCpus,
             HostileCpus = settings.HostileCpus,
             IdleShare = _idleShare,
+            SocketDrops = _drops,
         },
     };
 
@@ -378,6 +405,7 @@ internal sealed class LoadRun(LoadSettings settings, Screen screen)
             Seconds = server.Seconds,
             Server = server with { WorkingSetSamplesMB = _workingSetMB, WorkingSetGrowth = GrowthOf(_workingSetMB) },
             Bots = bots,
+            Soak = _soak is null ? null : SoakVerdict.Of(_soak.Samples, report.TickRate),
             Hostile = _hostile is null ? null : ReportJson.Read<HostileReport>(await AskHostileAsync("report"), "the hostile ones"),
             Flood = _flood is null ? null : ReportJson.Read<FloodReport>(await AskFloodAsync("report"), "the flood"),
         };
@@ -392,17 +420,19 @@ internal sealed class LoadRun(LoadSettings settings, Screen screen)
         return (last.Max() / last.Min()) - 1;
     }
 
-    private static IEnumerable<string> FailuresOf(LoadReport report)
+    private IEnumerable<string> FailuresOf(LoadReport report)
     {
         if (report.Connected < report.Players)
             yield return $"{report.Connected} of {report.Players} players are connected";
+        foreach (string failure in report.Soak?.Failures ?? [])
+            yield return failure;
         if (report.Bots is not { } bots)
             yield break;
         if (bots.DecodeErrors > 0)
             yield return $"{bots.DecodeErrors} snapshots could not be decoded";
-        if (bots.Divergent != 0)
+        if (settings.Compares && bots.Divergent != 0)
             yield return $"{bots.Divergent} of {bots.FullyDecoded} replicas are not the zone's truth{FirstOf(bots.Differences)}";
-        else if (bots.FullyDecoded > 0 && bots.ComparedEntitiesMin == 0)
+        else if (settings.Compares && bots.FullyDecoded > 0 && bots.ComparedEntitiesMin == 0)
             yield return "a replica is empty: nothing was compared";
         foreach (string failure in report.Hostile is { } hostile ? HostileFailures.Of(hostile, report.Server!, report.World) : [])
             yield return failure;

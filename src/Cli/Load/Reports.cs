@@ -27,6 +27,12 @@ internal sealed record LoadReport
     /// <summary>True when a snapshot went out every interval even with nothing to tell.</summary>
     public required bool FixedRate { get; init; }
 
+    /// <summary>Network threads of the zone; 0: all on the tick thread.</summary>
+    public required int Threads { get; init; }
+
+    /// <summary>Packets a second that a bot sends while its inputs do not change.</summary>
+    public required int InputHz { get; init; }
+
     /// <summary>Seed of world and bots.</summary>
     public required ulong Seed { get; init; }
 
@@ -44,6 +50,12 @@ internal sealed record LoadReport
 
     /// <summary>The flood's process; null: there was none.</summary>
     public FloodReport? Flood { get; init; }
+
+    /// <summary>Whether it could go on for ever; null: the window was shorter than a minute.</summary>
+    public SoakVerdict? Soak { get; init; }
+
+    /// <summary>What the kernel alone takes for the same datagrams, in this run; null: not measured.</summary>
+    public KernelFloorReport? KernelFloor { get; init; }
 
     /// <summary>The machine during the window.</summary>
     public required MachineReport Machine { get; init; }
@@ -69,7 +81,15 @@ internal sealed record MachineReport
 
     /// <summary>Idle share of each processor over the window.</summary>
     public required double[] IdleShare { get; init; }
+
+    /// <summary>Datagrams that the kernel dropped in the window because a receive buffer was full.</summary>
+    public SocketDropsReport? SocketDrops { get; init; }
 }
+
+/// <summary>Datagrams dropped at full receive buffers, by whose they were; null where the system does not tell.</summary>
+/// <param name="Server">Of the zone's sockets: inputs.</param>
+/// <param name="Bots">Of the bots' socket: snapshots.</param>
+internal sealed record SocketDropsReport(long? Server, long? Bots);
 
 /// <summary>What the zone measured in the window. Rates are of the whole zone; <c>...PerPlayer...</c> says otherwise.</summary>
 internal sealed record ServerReport
@@ -113,6 +133,9 @@ internal sealed record ServerReport
     /// <summary>Movers that a player may be told of.</summary>
     public required LowMiddle CapInForce { get; init; }
 
+    /// <summary>What the zone gave up because its ticks took too long.</summary>
+    public required PressureFigures Pressure { get; init; }
+
     /// <summary>Updates written a second: an entity that a peer knew was told anew, copies included.</summary>
     public required double UpdatesPerSecond { get; init; }
 
@@ -155,6 +178,9 @@ internal sealed record ServerReport
     /// <summary>Largest over smallest working set of the window's last 30 s, less 1. Null: the window was shorter than that.</summary>
     public double? WorkingSetGrowth { get; init; }
 
+    /// <summary>What its sockets moved: snapshots out, inputs in.</summary>
+    public TrafficReport? Traffic { get; init; }
+
     /// <summary>Exceptions thrown in the process in the window, caught ones too.</summary>
     public required long Exceptions { get; init; }
 
@@ -168,7 +194,7 @@ internal sealed record ServerReport
     public required IReadOnlyDictionary<string, long> Kicks { get; init; }
 
     /// <summary>The zone's own report with what only its process knows.</summary>
-    public static ServerReport From(ZoneReport zone, double cpuCores, long exceptions) => new()
+    public static ServerReport From(ZoneReport zone, double cpuCores, TrafficFigures traffic, long exceptions) => new()
     {
         Seconds = zone.Seconds,
         CpuCores = cpuCores,
@@ -183,6 +209,7 @@ internal sealed record ServerReport
         DatagramBytesMax = zone.DatagramBytesMax,
         KnownPerPlayer = new LowMiddle(zone.KnownPerPlayer.P1, zone.KnownPerPlayer.P50),
         CapInForce = new LowMiddle(zone.CapInForce.P1, zone.CapInForce.P50),
+        Pressure = zone.Pressure,
         UpdatesPerSecond = zone.UpdatesPerSecond,
         UpdatesPerSnapshot = zone.UpdatesPerSnapshot,
         BitsPerUpdate = zone.BitsPerUpdate,
@@ -195,6 +222,7 @@ internal sealed record ServerReport
         AllocatedBytesPerTick = zone.AllocatedBytesPerTick,
         GcCounts = zone.GcCounts,
         WorkingSetMB = Environment.WorkingSet / 1e6,
+        Traffic = traffic.PerSecond(zone.Seconds),
         Exceptions = exceptions,
         Drops = zone.Drops,
         Offences = zone.Offences,
@@ -219,6 +247,16 @@ internal sealed record BotsReport
 
     /// <summary>Bots that decode everything; the others open, read headers and ack.</summary>
     public required int FullyDecoded { get; init; }
+
+    /// <summary>Joins since the start that timed out in their handshake, and were tried again.</summary>
+    public int JoinRetries { get; init; }
+
+    /// <summary>What their socket moved: inputs out, snapshots in.</summary>
+    public TrafficReport? Traffic { get; init; }
+
+    /// <summary>From the time at which the bots' loop was to begin until its work was done: how late what arrived was read, and what was due was sent.
+    /// The loop runs every 4 ms.</summary>
+    public LowHigh? LateMs { get; init; }
 
     /// <summary>Snapshots a second of the bot that one in a hundred does not exceed.</summary>
     public required double SnapshotHzP1 { get; init; }
@@ -273,19 +311,23 @@ internal sealed record LowHigh(double P50, double P99);
 internal sealed record ServeStatus(int Port, uint Tick, int Players, double TickMsP50, double TickMsP99, double BytesPerPlayerPerSecond, double SnapshotsPerSecond, double CpuCores);
 
 /// <summary>What a bots' process says of itself while it runs.</summary>
-internal sealed record BotsStatus(int Connected, int Refused, string RefusedReason, double SnapshotHz, double? WrongShare, double? StalenessMsP50, double? StalenessMsP99, double CpuCores);
+internal sealed record BotsStatus(int Connected, int Refused, string RefusedReason, double SnapshotHz, double? WrongShare, double? StalenessMsP50, double? StalenessMsP99, double CpuCores, int Port);
 
 /// <summary>Reports as JSON, without reflection.</summary>
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, WriteIndented = true)]
 [JsonSerializable(typeof(LoadReport))]
 [JsonSerializable(typeof(ServerReport))]
 [JsonSerializable(typeof(BotsReport))]
+[JsonSerializable(typeof(SoakSample))]
 [JsonSerializable(typeof(ServeStatus))]
 [JsonSerializable(typeof(BotsStatus))]
 [JsonSerializable(typeof(HostileReport))]
 [JsonSerializable(typeof(HostileStatus))]
 [JsonSerializable(typeof(FloodReport))]
 [JsonSerializable(typeof(FloodStatus))]
+[JsonSerializable(typeof(RampReport))]
+[JsonSerializable(typeof(FloorLoopReport))]
+[JsonSerializable(typeof(FloorLoopStatus))]
 [JsonSerializable(typeof(HostedFarm))]
 [JsonSerializable(typeof(Commands.FieldFigures[]))]
 [JsonSerializable(typeof(Commands.MintedToken))]

@@ -28,6 +28,7 @@ internal sealed class ZoneHost : IDisposable
     private ServerReport? _report;
     private long _exceptions;
     private long _windowExceptions;
+    private TrafficFigures _windowTraffic;
     private RecentFigures _recent;
 
     /// <summary>Opens everything; the zone stands at its first tick.</summary>
@@ -38,7 +39,7 @@ internal sealed class ZoneHost : IDisposable
         AppDomain.CurrentDomain.FirstChanceException += CountException;
         var farm = new HostedFarm { Seed = settings.Seed, Workload = settings.Workload, Map = settings.Map is null ? null : Path.GetFullPath(settings.Map) };
         TileMap map = farm.LoadMap();
-        _sockets = OpenSockets(settings);
+        _sockets = OpenSockets(settings.Port, Math.Max(1, settings.Threads), settings.Sockets);
         _recorder = settings.Record is null ? null : ZoneRecorder.Create(settings.Record, farm.ToText());
         _keys = settings.Keys is null ? null : new KeyLog(settings.Keys);
         _board = settings.Truth is null ? null : TruthBoard.Create(settings.Truth, settings.ZoneOptions.EntitiesMax, settings.Seed);
@@ -156,12 +157,13 @@ internal sealed class ZoneHost : IDisposable
         ["begin"] => Done(BeginWindow),
         ["end"] => Done(() => _report = EndWindow()),
         ["report"] => JsonSerializer.Serialize(_report ?? EndWindow(), ReportJson.Default.ServerReport),
+        ["sample"] => JsonSerializer.Serialize(SoakSample.Take(_zone.TakeInterval(), _zone.StartNs, in _windowStart), ReportJson.Default.SoakSample),
         ["freeze"] => Done(() => _zone.Command(FarmGame.FreezeCommand)),
         ["truth", string path] => Done(() => FinalTruth.Write(path, _zone.World, _zone.Tick, _zone.Options.Replication.EnterRadiusUnits, Views())),
         ["peer", string peer] => Explain(peer, entityText: null),
         ["peer", string peer, string entity] => Explain(peer, entity),
         ["stop"] => Done(() => _told.TrySetResult()),
-        _ => "error: ask for status, begin, end, report, freeze, truth FILE, peer P [E], or stop\n",
+        _ => "error: ask for status, begin, end, report, sample, freeze, truth FILE, peer P [E], or stop\n",
     };
 
     private static string Done(Action action)
@@ -175,13 +177,25 @@ internal sealed class ZoneHost : IDisposable
         _report = null;
         _zone.BeginWindow();
         _windowExceptions = Interlocked.Read(ref _exceptions);
+        _windowTraffic = Traffic;
         _windowStart = ProcessFigures.Read();
     }
 
     private ServerReport EndWindow()
     {
         var end = ProcessFigures.Read();
-        return ServerReport.From(_zone.Report(), end.CoresSince(in _windowStart), Interlocked.Read(ref _exceptions) - _windowExceptions);
+        return ServerReport.From(_zone.Report(), end.CoresSince(in _windowStart), Traffic - _windowTraffic, Interlocked.Read(ref _exceptions) - _windowExceptions);
+    }
+
+    private TrafficFigures Traffic
+    {
+        get
+        {
+            TrafficFigures all = default;
+            foreach (UdpSocket socket in _sockets)
+                all += TrafficFigures.Of(socket);
+            return all;
+        }
     }
 
     private List<PeerView> Views()
@@ -198,6 +212,35 @@ internal sealed class ZoneHost : IDisposable
 
     private string Explain(string peerText, string? entityText) => Explain(_zone, peerText, entityText);
 
+    /// <summary>Opens a zone's sockets: one, or a group that shares the port.</summary>
+    /// <exception cref="Commands.BadInputException">The port is taken, or this system has no such calls.</exception>
+    public static UdpSocket[] OpenSockets(int port, int count, UdpSocketMode mode)
+    {
+        var sockets = new UdpSocket[count];
+        try
+        {
+            // SO_REUSEPORT would share a port that another server has, in silence.
+            if (count > 1 && port != 0)
+                UdpSocket.ThrowIfInUse(PeerAddress.AnyIPv4(port));
+            var options = new UdpSocketOptions { Bind = PeerAddress.AnyIPv4(port), ReusePort = count > 1, Mode = mode };
+            for (int i = 0; i < count; i++)
+            {
+                sockets[i] = new UdpSocket(options);
+                options = options with { Bind = PeerAddress.AnyIPv4(sockets[0].LocalAddress.Port) };
+            }
+
+            return sockets;
+        }
+        catch (AddressInUseException)
+        {
+            throw new Commands.BadInputException($"--port {port}: another program uses this UDP port; choose another with --port N (1 to 65535), or --port 0 for any free one");
+        }
+        catch (PlatformNotSupportedException)
+        {
+            throw new Commands.BadInputException($"--sockets {mode.ToString().ToLowerInvariant()}: not on this system; must be auto or framework");
+        }
+    }
+
     /// <summary>What a peer is told and why; or, behind "error: ", why that cannot be said.</summary>
     public static string Explain(Zone<TopDownInput> zone, string peerText, string? entityText)
     {
@@ -211,34 +254,6 @@ internal sealed class ZoneHost : IDisposable
             : $"error: entity {entityText}: must be a number from 1 to {uint.MaxValue}\n";
     }
 
-    private static UdpSocket[] OpenSockets(ServeSettings settings)
-    {
-        int count = Math.Max(1, settings.Threads);
-        var sockets = new UdpSocket[count];
-        try
-        {
-            // SO_REUSEPORT would share a port that another server has, in silence.
-            if (count > 1 && settings.Port != 0)
-                UdpSocket.ThrowIfInUse(PeerAddress.AnyIPv4(settings.Port));
-            var options = new UdpSocketOptions { Bind = PeerAddress.AnyIPv4(settings.Port), ReusePort = count > 1, Mode = settings.Sockets };
-            for (int i = 0; i < count; i++)
-            {
-                sockets[i] = new UdpSocket(options);
-                options = options with { Bind = PeerAddress.AnyIPv4(sockets[0].LocalAddress.Port) };
-            }
-
-            return sockets;
-        }
-        catch (AddressInUseException)
-        {
-            throw new Commands.BadInputException($"--port {settings.Port}: another program uses this UDP port; choose another with --port N (1 to 65535), or --port 0 for any free one");
-        }
-        catch (PlatformNotSupportedException)
-        {
-            throw new Commands.BadInputException($"--sockets {settings.Sockets.ToString().ToLowerInvariant()}: not on this system; must be auto or framework");
-        }
-    }
-
     private readonly record struct RecentFigures(long AtNs, long Datagrams, long Bytes, double CpuSeconds)
     {
         public static RecentFigures Read(Zone<TopDownInput> zone)
@@ -249,6 +264,8 @@ internal sealed class ZoneHost : IDisposable
     private sealed class ConsoleLog : IZoneLog
     {
         public void TicksGivenUp(Tick tick, int ticks) => Console.Error.WriteLine($"warning: {tick}: {ticks} ticks given up; the zone was too far behind");
+
+        public void PressureChanged(Tick tick, PressureLevel level) => Console.Error.WriteLine($"warning: {tick}: pressure level {(int)level} ({level})");
 
         public void ZoneFailed(Tick tick, Exception failure) => Console.Error.WriteLine($"error: {tick}: the zone stops: {failure.Message}");
     }

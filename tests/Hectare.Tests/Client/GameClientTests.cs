@@ -102,6 +102,67 @@ public sealed class GameClientTests
     }
 
     [Fact]
+    public void Inputs_known_ahead_are_each_taken_by_their_own_tick_however_rarely_the_client_is_updated()
+    {
+        var zone = new SmallZone(13, FakeServer.Farm) { Loss = 0.02, FrameNs = 97_000_000 };
+        _ = new Walkers(zone, 13, 3);
+        zone.Frame = () => zone.Client.SetInputs([.. Enumerable.Range(1, 8).Select(i => InputOf(zone.Client.InputTick + i))]);
+        zone.Run(3);
+        int came = 0;
+        zone.InputCame = (tick, input) =>
+        {
+            input.ShouldBe(InputOf(tick), $"{tick}");
+            came++;
+        };
+        zone.Run(20);
+        came.ShouldBeGreaterThan(20 * 30);
+
+        static TopDownInput InputOf(Tick tick) => new(new Intent((byte)(tick.Value * 32), 15), (ushort)tick.Value);
+    }
+
+    [Fact]
+    public void Last_input_known_ahead_holds_on()
+    {
+        var zone = new SmallZone(14, FakeServer.Farm);
+        _ = new Walkers(zone, 14, 3);
+        zone.Run(3);
+        zone.Client.SetInputs([new TopDownInput(new Intent(64, 15), 1), new TopDownInput(new Intent(64, 15), 2)]);
+        zone.Run(1);
+        zone.NewestInput.Buttons.ShouldBe((ushort)2);
+        zone.Client.SetInputs([new TopDownInput(new Intent(64, 15), 3), new TopDownInput(new Intent(64, 15), 4)]);
+        zone.Client.SetInput(new TopDownInput(new Intent(64, 15), 5));
+        zone.Run(1);
+        zone.NewestInput.Buttons.ShouldBe((ushort)5, "what is set later is all that counts");
+    }
+
+    [Fact]
+    public void Client_says_when_it_has_something_to_send_and_when_an_input_is_due()
+    {
+        var zone = new SmallZone(15, FakeServer.Farm) { FrameNs = 1_000_000, Loss = 0.02 };
+        _ = new Walkers(zone, 15, 3);
+        zone.Run(4);
+        long sent = -1, dueNs = 0, broken = 0, sooner = 0, early = 0, late = 0;
+        Tick tick = default;
+        bool willSend = false;
+        zone.Frame = () =>
+        {
+            bool hasSent = zone.Client.Stats.SentPackets > sent;
+            broken += sent >= 0 && willSend && !hasSent ? 1 : 0;
+            sooner += sent >= 0 && !willSend && hasSent ? 1 : 0;
+            (sent, willSend) = (zone.Client.Stats.SentPackets, zone.Client.NextSendNs <= zone.NowNs);
+            bool isTaken = dueNs > 0 && zone.Client.InputTick - tick >= 3;
+            early += isTaken && dueNs > zone.NowNs + 2_000_000 ? 1 : 0;
+            late += !isTaken && dueNs > 0 && dueNs < zone.NowNs - 2_000_000 ? 1 : 0;
+            if (dueNs == 0 || isTaken)
+                (dueNs, tick) = (zone.Client.InputDueNs(3), zone.Client.InputTick);
+        };
+        zone.Run(20);
+        broken.ShouldBe(0);
+        sooner.ShouldBeLessThan(10, "only where a snapshot was late");
+        (early, late).ShouldBe((0, 0));
+    }
+
+    [Fact]
     public void Refused_snapshot_is_never_acked_and_is_mended_by_a_resync()
     {
         var zone = new SmallZone(6, FakeServer.Farm);

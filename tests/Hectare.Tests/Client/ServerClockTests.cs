@@ -116,6 +116,82 @@ public sealed class ServerClockTests
         clock.TickAt(due).ShouldBe(597, 0.01);
     }
 
+    // An overloaded zone makes its ticks longer by quarters, and shorter again; at any tick, whatever a packet spans.
+    [Theory]
+    [InlineData(3, 40)]
+    [InlineData(6, 20)]
+    [InlineData(1, 100)]
+    public void Picture_stretches_with_the_ticks_of_the_server(int interval, int delayMs)
+    {
+        var clock = new ServerClock((uint)TickNs, interval);
+        int[] quarters = [4, 5, 6, 8, 6, 5, 4];
+        long due = 0, sinceChange = 0;
+        double previous = double.NaN, factor = 1, rateMin = double.MaxValue, rateMax = 0;
+        int starved = 0, frames = 0;
+        uint sequence = 0;
+        for (uint tick = 0; tick < 300 * quarters.Length; tick++)
+        {
+            double before = factor;
+            factor = quarters[tick / 300] / 4.0;
+            sinceChange = factor == before ? sinceChange + 1 : 0;
+            if (tick % interval == 0)
+                clock.OnSnapshot(due + OffsetNs + (delayMs * Ms), new SequenceNumber(++sequence), new Tick(tick), due / 100_000, interval, 2 * delayMs * Ms);
+            long length = TickNs * quarters[tick / 300] / 4;
+            for (int half = 1; half <= 2; half++)
+            {
+                clock.Update(due + OffsetNs + (delayMs * Ms) + (half * length / 2));
+                // Once the delay has followed, every frame is a frame's way, and there is news ahead of it.
+                double rate = (clock.PresentationTick - previous) * 2;
+                previous = clock.PresentationTick;
+                if (sinceChange < 120 || tick < 120)
+                    continue;
+                (rateMin, rateMax) = (Math.Min(rateMin, rate), Math.Max(rateMax, rate));
+                frames++;
+                starved += clock.PresentationTick > tick ? 1 : 0;
+            }
+
+            due += length;
+            if (sinceChange > 2 * interval)
+                (clock.TickLengthNs / (double)(TickNs * factor)).ShouldBe(1, 0.001);
+        }
+
+        clock.Steps.ShouldBe(0);
+        rateMin.ShouldBeGreaterThan(0.97);
+        rateMax.ShouldBeLessThan(1.03);
+        (starved / (double)frames).ShouldBeLessThan(0.01);
+    }
+
+    // While the clock learns of a change, a frame is never more than the faster of the two lengths allows, and never back.
+    [Fact]
+    public void Picture_never_jumps_when_the_length_of_a_tick_changes()
+    {
+        for (int change = 0; change < 3; change++)
+        {
+            var clock = new ServerClock((uint)TickNs, 3);
+            long due = 0;
+            double previous = double.NaN;
+            uint sequence = 0;
+            for (uint tick = 0; tick < 900; tick++)
+            {
+                long length = tick >= 300 + change && tick < 600 + change ? 2 * TickNs : TickNs;
+                if (tick % 3 == 0)
+                    clock.OnSnapshot(due + OffsetNs + (30 * Ms), new SequenceNumber(++sequence), new Tick(tick), due / 100_000, 3, 60 * Ms);
+                for (long ns = 0; ns < length; ns += TickNs / 2)
+                {
+                    clock.Update(due + OffsetNs + (30 * Ms) + ns);
+                    double way = clock.PresentationTick - previous;
+                    previous = clock.PresentationTick;
+                    if (tick > 60)
+                        way.ShouldBeInRange(0, 0.5 * 1.11);
+                }
+
+                due += length;
+            }
+
+            clock.Steps.ShouldBe(0);
+        }
+    }
+
     [Fact]
     public void Situation_that_is_new_for_a_second_is_stepped_over_and_told()
     {
@@ -135,6 +211,38 @@ public sealed class ServerClockTests
         clock.TryTakeStep(out long stepNs).ShouldBeTrue();
         stepNs.ShouldBeInRange(1_000 * Ms, 2_500 * Ms);
         clock.TryTakeStep(out _).ShouldBeFalse();
+    }
+
+    [Theory]
+    [InlineData(1, 100, 80)]
+    [InlineData(2, 33, 3)]       // more samples in ten seconds than are kept
+    [InlineData(3, 700, 200)]
+    public void Jitter_and_loss_are_those_of_the_last_ten_seconds_whatever_came_before(int seed, int spacingMs, int jitterMs)
+    {
+        var random = new Random(seed);
+        var clock = new ServerClock((uint)TickNs, 3);
+        List<(long Arrival, long Difference, uint Sequence, bool Timed)> all = [];
+        uint sequence = 0;
+        for (long now = OffsetNs; now < OffsetNs + (60_000 * Ms); now += spacingMs * Ms)
+        {
+            // A stretch without a packet, longer than the window; and packets without a time.
+            if (random.Next(400) == 0)
+                now += 11_000 * Ms;
+            sequence += 1 + (uint)random.Next(2);
+            bool timed = random.Next(5) > 0;
+            long due = (now - OffsetNs - (random.Next(jitterMs * 10) * Ms / 10)) / 100_000;
+            if (timed)
+                clock.OnSnapshot(now, new SequenceNumber(sequence), new Tick((uint)(due * 100_000 / TickNs)), due, 3, 0);
+            else
+                clock.OnOther(now, new SequenceNumber(sequence));
+            all.Add((now, (due * 100_000) - now, sequence, timed));
+
+            var window = all.TakeLast(256).Where(one => now - one.Arrival <= ServerClock.WindowNs).ToList();
+            clock.LossShare.ShouldBe(1 - (window.Count / (double)(sequence - window[0].Sequence + 1)), 1e-12, $"seed {seed}");
+            long[] differences = [.. window.Where(one => one.Timed).Select(one => one.Difference).Order()];
+            if (differences.Length > 0)
+                clock.JitterNs.ShouldBe(differences[^1] - differences[Math.Min(3, differences.Length / 100)], $"seed {seed}, {differences.Length} samples");
+        }
     }
 
     [Fact]

@@ -11,7 +11,6 @@ namespace Hectare.Tests.Client;
 internal sealed class SmallZone
 {
     public const long TickNs = 33_333_333;
-    private const long FrameNs = 16_666_667;
     private static readonly PeerAddress Address = PeerAddress.Loopback(4000);
 
     private readonly Random _random;
@@ -58,6 +57,9 @@ internal sealed class SmallZone
 
     public long JitterNs { get; set; } = 10_000_000;
 
+    /// <summary>Time between two frames of the client.</summary>
+    public long FrameNs { get; set; } = 16_666_667;
+
     public int AvatarRow { get; set; } = -1;
 
     public Tick InputTick { get; private set; }
@@ -67,6 +69,9 @@ internal sealed class SmallZone
     public int Margin { get; private set; }
 
     public TopDownInput NewestInput { get; private set; }
+
+    /// <summary>Told of every tick's input that a packet brought, repeated ones too.</summary>
+    public Action<Tick, TopDownInput>? InputCame { get; set; }
 
     public int Resyncs { get; private set; }
 
@@ -233,6 +238,8 @@ internal sealed class SmallZone
         if (message.Count == 0)
             return;
         Tick newest = Tick.WidenNear(message.NewestTick, Tick);
+        for (int i = 0; i < message.Count; i++)
+            InputCame?.Invoke(newest - (message.Count - 1 - i), _inputs[i]);
         if (HasInput && newest <= InputTick)
             return;
         (HasInput, InputTick, Margin, NewestInput) = (true, newest, newest - Tick, _inputs[message.Count - 1]);
