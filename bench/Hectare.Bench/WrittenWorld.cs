@@ -20,18 +20,18 @@ internal sealed class WrittenWorld
     private readonly byte[] _tail = new byte[1_140];
     private Tick _tick = new(1);
 
-    public WrittenWorld(int peers)
+    public WrittenWorld(int peers, FarmWorkload workload = FarmWorkload.Uniform, int bytesPerSecond = 24_000)
     {
         var schema = new FarmSchema();
         World = new WorldState(schema.Schema, FarmMap.Generate(1));
-        _rules = new FarmRules(new FarmOptions(), schema);
+        _rules = new FarmRules(new FarmOptions { Workload = workload }, schema);
         _rules.Populate(World);
-        Replicator = new Replicator(World, new ReplicationOptions { FixedRate = true }, Walkers);
+        Replicator = new Replicator(World, new ReplicationOptions { FixedRate = true, BytesPerSecond = bytesPerSecond }, Walkers);
         Writer = new SnapshotWriter(Replicator);
         _sequences = new SequenceNumber[peers];
         for (int i = 0; i < Walkers; i++)
         {
-            _bots[i] = new FarmBot((ulong)i, FarmWorkload.Uniform);
+            _bots[i] = new FarmBot((ulong)i, workload);
             _rows[i] = _rules.Join(World, i, "walker"u8);
         }
 
@@ -45,10 +45,48 @@ internal sealed class WrittenWorld
 
     public SnapshotWriter Writer { get; }
 
+    /// <summary>The tick that is being made.</summary>
+    public Tick Tick => _tick;
+
+    /// <summary>Snapshots that left something out because of the bytes there were.</summary>
+    public long LeftOut => Writer.Counters.LeftOut;
+
+    /// <summary>Grows every peer's tables to their largest, as a walk through a crowd does once in a peer's life: no later tick grows them.</summary>
+    public void FillTables()
+    {
+        var indices = new List<int>();
+        for (int i = 0; i < _sequences.Length; i++)
+        {
+            PeerView peer = Replicator.Peer(i)!;
+            uint id = uint.MaxValue;
+            for (int index = peer.BeginEnter(0, id, World.KindOf(0)); index >= 0; index = peer.BeginEnter(0, id, World.KindOf(0)))
+            {
+                indices.Add(index);
+                id--;
+            }
+
+            foreach (int index in indices)
+                peer.BeginLeave(index, SlotState.Leaving);
+            indices.Clear();
+        }
+    }
+
     /// <summary>Simulates and publishes one tick: the part that all peers share.</summary>
     public void Step()
     {
-        _tick = _tick.Next;
+        Simulate();
+        Publish();
+        FollowInterest();
+        EndTick();
+    }
+
+    /// <summary>Begins a tick in which nothing moves of itself.</summary>
+    public void NextTick() => _tick = _tick.Next;
+
+    /// <summary>Moves the world on by one tick.</summary>
+    public void Simulate()
+    {
+        NextTick();
         for (int i = 0; i < Walkers; i++)
         {
             _bots[i].Observe(World.X[_rows[i]], World.Y[_rows[i]]);
@@ -56,10 +94,16 @@ internal sealed class WrittenWorld
         }
 
         _rules.Step(World, _inputs);
-        Replicator.Publish(_tick);
-        Replicator.UpdateInterest(_tick);
-        World.EndTick();
     }
+
+    /// <summary>What clients cannot foresee becomes versions.</summary>
+    public void Publish() => Replicator.Publish(_tick);
+
+    /// <summary>Follows the peers across cells and hands them the tick's news.</summary>
+    public void FollowInterest() => Replicator.UpdateInterest(_tick);
+
+    /// <summary>The world is frozen from here until the next tick.</summary>
+    public void EndTick() => World.EndTick();
 
     /// <summary>Acks what is due and writes every peer whose turn it is. The number of snapshots written.</summary>
     public int WriteSnapshots()
