@@ -31,6 +31,9 @@ internal sealed partial class CliProcess : IAsyncDisposable
     /// <summary>Starts <c>samples/Login</c>.</summary>
     public static CliProcess StartLogin(params string[] arguments) => StartProgram(BuiltFile("samples/Login", "Hectare.Login.dll"), arguments);
 
+    /// <summary>Starts <c>bench/Hectare.Peers</c>.</summary>
+    public static CliProcess StartPeers(params string[] arguments) => StartProgram(BuiltFile("bench/Hectare.Peers", "Hectare.Peers.dll"), arguments);
+
     /// <summary>Starts it with a variable of the environment set.</summary>
     public static CliProcess StartWith(string variable, string value, params string[] arguments) => StartProgram(BuiltFile("src/Cli", "hectare.dll"), arguments, (variable, value));
 

@@ -14,7 +14,7 @@ public sealed partial class RecordingTests
     {
         using var folder = new TestFolder();
         (string players, string seconds) = IsFull ? ("500", "60") : ("40", "3");
-        CliResult load = await CliProcess.RunAsync(180, "load", "--players", players, "--seconds", seconds, "--warm-up", "1", "--record", folder["zone.rec"]);
+        CliResult load = await CliProcess.RunAsync(180, "load", "--floor-seconds", "0", "--players", players, "--seconds", seconds, "--warm-up", "1", "--record", folder["zone.rec"]);
         load.ExitCode.ShouldBe(0, load.ToString());
         File.GetUnixFileMode(folder["zone.rec"]).ShouldBe(UnixFileMode.UserRead | UnixFileMode.UserWrite);
 

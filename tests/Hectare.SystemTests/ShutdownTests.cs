@@ -34,7 +34,7 @@ public sealed class ShutdownTests
     public async Task A_load_run_that_is_ended_early_reports_what_it_has(int signal)
     {
         using var folder = new TestFolder();
-        await using var load = CliProcess.Start("load", "--players", "20", "--seconds", "60", "--warm-up", "0", "--json", folder["load.json"]);
+        await using var load = CliProcess.Start("load", "--floor-seconds", "0", "--players", "20", "--seconds", "60", "--warm-up", "0", "--json", folder["load.json"]);
         await load.SaysAsync("measuring:", 60);
         await Task.Delay(1500, TestContext.Current.CancellationToken);
 
@@ -51,7 +51,7 @@ public sealed class ShutdownTests
     [Fact]
     public async Task Children_end_when_their_parent_is_killed()
     {
-        await using var load = CliProcess.Start("load", "--players", "5", "--seconds", "60");
+        await using var load = CliProcess.Start("load", "--floor-seconds", "0", "--players", "5", "--seconds", "60");
         await load.SaysAsync("warming up:", 60);
         int[] children = ChildrenOf(load.Id);
         children.Length.ShouldBe(2);

@@ -19,7 +19,7 @@ public sealed class HostileLoadTests(ITestOutputHelper output)
     {
         using var folder = new TestFolder();
 
-        CliResult result = await CliProcess.RunAsync(150, "load", "--players", "40", "--hostile", $"{2 * Behaviours.All.Length}", "--seconds", "10", "--warm-up", "2", "--decode-sample", "0.5",
+        CliResult result = await CliProcess.RunAsync(150, "load", "--floor-seconds", "0", "--players", "40", "--hostile", $"{2 * Behaviours.All.Length}", "--seconds", "10", "--warm-up", "2", "--decode-sample", "0.5",
             "--json", folder["load.json"], "--record", folder["zone.rec"]);
         CliResult replay = await CliProcess.RunAsync(60, "replay", folder["zone.rec"]);
 
@@ -57,7 +57,7 @@ public sealed class HostileLoadTests(ITestOutputHelper output)
         using var folder = new TestFolder();
         (int players, int rate, int seconds) = IsFull ? (500, 200_000, 20) : (30, 20_000, 3);
 
-        CliResult result = await CliProcess.RunAsync(180, "load", "--players", $"{players}", "--flood", $"{rate}", "--seconds", $"{seconds}", "--warm-up", "2", "--server-cpus", "0", "--bot-cpus", "1",
+        CliResult result = await CliProcess.RunAsync(180, "load", "--floor-seconds", "0", "--players", $"{players}", "--flood", $"{rate}", "--seconds", $"{seconds}", "--warm-up", "2", "--server-cpus", "0", "--bot-cpus", "1",
             "--json", folder["load.json"]);
 
         result.ExitCode.ShouldBe(0, result.ToString());
@@ -105,7 +105,7 @@ public sealed class HostileLoadTests(ITestOutputHelper output)
 
     private static async Task<double> StalenessAsync(TestFolder folder, int players, int hostile, int seconds)
     {
-        CliResult result = await CliProcess.RunAsync(seconds + 120, "load", "--players", $"{players}", "--hostile", $"{hostile}", "--seconds", $"{seconds}", "--server-cpus", "0", "--bot-cpus", "1",
+        CliResult result = await CliProcess.RunAsync(seconds + 120, "load", "--floor-seconds", "0", "--players", $"{players}", "--hostile", $"{hostile}", "--seconds", $"{seconds}", "--server-cpus", "0", "--bot-cpus", "1",
             "--json", folder["load.json"]);
         using JsonDocument report = await ReadAsync(folder["load.json"]);
         if (IsFull)

@@ -74,6 +74,18 @@ public sealed class ArrowTests
     public void Native_code_is_called_from_named_files_only()
         => Assert.Equal("src/Cli/Libc.cs src/Server/Clock.cs src/Transport/Libc.cs", FilesWith("src", "LibraryImport", "DllImport"));
 
+    // Benches: a thread's clock, two libraries that are measured beside ours.
+    [Fact]
+    public void Benches_call_native_code_from_named_files_only()
+        => Assert.Equal("bench/Hectare.Bench/FlatCost.cs bench/Hectare.Bench/Libcrypto.cs bench/Hectare.Peers/OverEnet/EnetLibrary.cs", FilesWith("bench", "LibraryImport", "DllImport"));
+
+    // The CLI is where they are measured from; nothing else of theirs may lean on it.
+    [Fact]
+    public void Nothing_leans_on_a_bench_but_tests()
+        => Assert.Empty(((string[])["src", "samples", "bench"]).SelectMany(folder => Directory.EnumerateFiles(Path.Combine(RepositoryRoot.Path, folder), "*.csproj", SearchOption.AllDirectories))
+            .Where(project => XDocument.Load(project).Descendants("ProjectReference").Any(reference => ((string)reference.Attribute("Include")!).Contains("bench/", StringComparison.Ordinal)))
+            .Select(RepositoryRoot.Relative));
+
     [Fact]
     public void Banned_symbols_name_clocks_randomness_threads_and_sockets()
     {
