@@ -91,7 +91,8 @@ internal sealed class LoadRun(LoadSettings settings, Screen screen)
     private HostileStatus? _hostileStatus;
     private FloodStatus? _floodStatus;
     private readonly List<double> _workingSetMB = [];
-    private readonly SoakWatch? _soak = settings.Seconds >= SoakWatch.WindowSecondsMin ? new SoakWatch() : null;
+    // Not beside hostile ones: those are sent away and come again by the thousand, and what they leave behind has to be collected.
+    private readonly SoakWatch? _soak = settings is { Hostile: 0, Flood: 0 } && settings.Seconds >= SoakWatch.WindowSecondsMin ? new SoakWatch() : null;
     private double[] _idleShare = [];
     private SocketDropsReport? _drops;
     private string _phase = "starting";
