@@ -10,6 +10,7 @@ namespace Hectare.Protocol;
 public static class Prefetch
 {
     private const int LineBytes = 64;
+    private const int ElementsOffset = 16;      // behind type and length, on processors of 64 bits
 
     /// <summary>The line in which <paramref name="at"/> lies.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -19,14 +20,28 @@ public static class Prefetch
             Sse.Prefetch0(Unsafe.AsPointer(ref Unsafe.AsRef(in at)));
     }
 
-    /// <summary>The first lines of an object. Its place may change before they come: then they come for nothing.</summary>
+    /// <summary>The line of an array's element. Without a look at its length, which lies in another line.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static unsafe void Object(object? target, int bytes)
+    public static unsafe void Element<T>(T[]? array, int index, int byteOffset = 0)
+    {
+        if (!Sse.IsSupported || array is null)
+            return;
+        byte* at = *(byte**)Unsafe.AsPointer(ref array);
+        Sse.Prefetch0(at + ElementsOffset + ((long)index * Unsafe.SizeOf<T>()) + byteOffset);
+    }
+
+    /// <summary>The line of an array's length, which every look at an element takes.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Length<T>(T[]? array) => Object(array, ElementsOffset);
+
+    /// <summary>Lines of an object: the first, or those behind <paramref name="from"/>. Its place may change before they come: then they come for nothing.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static unsafe void Object(object? target, int bytes, int from = 0)
     {
         if (!Sse.IsSupported || target is null)
             return;
         byte* at = *(byte**)Unsafe.AsPointer(ref target);
-        for (int offset = 0; offset < bytes; offset += LineBytes)
-            Sse.Prefetch0(at + offset);
+        for (byte* line = (byte*)((nint)(at + from) & -LineBytes); line < at + bytes; line += LineBytes)
+            Sse.Prefetch0(line);
     }
 }

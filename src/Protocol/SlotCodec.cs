@@ -32,6 +32,8 @@ public static class SlotCodec
     /// <summary>Slots of the first list.</summary>
     public const int LowSlots = 128;
 
+    private const int OrdersTried = 4;
+
     /// <summary>Lists of a snapshot.</summary>
     public const int Lists = 2;
 
@@ -104,22 +106,22 @@ public static class SlotCodec
         if (slots.IsEmpty)
             return 0;
         int mean = (slots[^1] - FirstOf(list)) / slots.Length;
-        int high = BitOperations.Log2((uint)mean + 1) + 1;
-        (int best, int bestBits) = (0, int.MaxValue);
-        for (int order = Math.Max(0, high - 3); order <= high; order++)
+        int high = BitOperations.Log2((uint)mean + 1) + 1, low = Math.Max(0, high - (OrdersTried - 1));
+        Span<int> bits = stackalloc int[OrdersTried];
+        bits.Clear();
+        int previous = FirstOf(list) - 1;
+        foreach (ushort slot in slots)
         {
-            int bits = 0, previous = FirstOf(list) - 1;
-            foreach (ushort slot in slots)
-            {
-                bits += BitWriter.GolombBits((uint)(slot - previous - 1), order);
-                previous = slot;
-            }
-
-            if (bits < bestBits)
-                (best, bestBits) = (order, bits);
+            uint gap = (uint)(slot - previous - 1);
+            previous = slot;
+            for (int i = 0; i < OrdersTried; i++)
+                bits[i] += BitWriter.GolombBits(gap, low + i);
         }
 
-        gapBits = bestBits;
+        int best = 0;
+        for (int i = 1; i <= high - low; i++)
+            best = bits[i] < bits[best] ? i : best;
+        (gapBits, best) = (bits[best], low + best);
         return best;
     }
 }

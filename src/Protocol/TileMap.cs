@@ -135,6 +135,15 @@ public readonly struct TileView : ITiles
     /// <inheritdoc/>
     public int Height { get; }
 
+    /// <summary>Asks for the memory of a tile and those above and below it.</summary>
+    public void Prefetch(int tileX, int tileY)
+    {
+        int place = ((tileY * Width) + tileX) >> 6, row = Width >> 6;
+        Protocol.Prefetch.Element(_blocking, place);
+        Protocol.Prefetch.Element(_blocking, place - row);
+        Protocol.Prefetch.Element(_blocking, place + row);
+    }
+
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool Blocks(int tileX, int tileY)

@@ -17,6 +17,7 @@ internal sealed class ReliableLanes
     private readonly ulong[] _clocks = new ulong[LaneCount];
     private ulong _clock;
     private bool _isClosed;
+    private bool _isIdle = true;      // nothing waits and nothing is under way: as mostly, and then no lane is looked at
 
     public ReliableLanes(ConnectionOptions options, ConnectionSide side)
     {
@@ -25,40 +26,13 @@ internal sealed class ReliableLanes
     }
 
     /// <summary>Fragments sent again.</summary>
-    public long Resent
-    {
-        get
-        {
-            long resent = 0;
-            foreach (LaneSender? sender in _senders)
-                resent += sender?.Resent ?? 0;
-            return resent;
-        }
-    }
+    public long Resent => Sum(sender => sender.Resent);
 
     /// <summary>Bytes of all lanes that wait or are not acked.</summary>
-    public int QueuedBytesOfAll
-    {
-        get
-        {
-            int bytes = 0;
-            foreach (LaneSender? sender in _senders)
-                bytes += sender?.QueuedBytes ?? 0;
-            return bytes;
-        }
-    }
+    public int QueuedBytesOfAll => _isIdle ? 0 : (int)Sum(sender => sender.QueuedBytes);
 
     /// <summary>Bytes of all lanes that the other end has taken.</summary>
-    public long ReleasedBytes
-    {
-        get
-        {
-            long bytes = 0;
-            foreach (LaneSender? sender in _senders)
-                bytes += sender?.ReleasedBytes ?? 0;
-            return bytes;
-        }
-    }
+    public long ReleasedBytes => Sum(sender => sender.ReleasedBytes);
 
     /// <summary>Bytes that all lanes have rented or allocated.</summary>
     public int MemoryBytes
@@ -85,6 +59,7 @@ internal sealed class ReliableLanes
         if (message.Length > _options.MessageBytesMax)
             return SendResult.TooLarge;
         LaneSender sender = _senders[(int)lane] ??= new LaneSender(lane, Other(_side), _options.LaneOf(lane).QueueBytesMax);
+        _isIdle = false;
         ReadOnlySpan<byte> packed = lane == Lane.Bulk && packer is not null ? packer.Pack(message) : default;
         return packed.IsEmpty ? sender.TrySend(message, isPacked: false) : sender.TrySend(packed, isPacked: true);
     }
@@ -93,6 +68,9 @@ internal sealed class ReliableLanes
 
     public int PendingBytes(long nowNs, out bool onlyBulk)
     {
+        onlyBulk = true;
+        if (_isIdle)
+            return 0;
         int bytes = 0;
         for (Lane lane = Lane.Control; lane < Lane.Bulk; lane++)
             bytes += _senders[(int)lane]?.PendingBytes(nowNs) ?? 0;
@@ -129,13 +107,18 @@ internal sealed class ReliableLanes
     /// <summary>Some of our packets are newly known to be accepted.</summary>
     public void OnAcked(in FreshAcks acks)
     {
+        if (_isIdle)
+            return;
         foreach (LaneSender? sender in _senders)
             sender?.OnAcked(acks);
+        _isIdle = QueuedBytesOfAll == 0;
     }
 
     /// <summary>The newest acked packet moved: what was sent in one <paramref name="packets"/> or more before it and not acked is lost.</summary>
     public void OnNewestAcked(SequenceNumber newest, int packets, long nowNs)
     {
+        if (_isIdle)
+            return;
         foreach (LaneSender? sender in _senders)
             sender?.OnNewestAcked(newest, packets, nowNs);
     }
@@ -199,6 +182,14 @@ internal sealed class ReliableLanes
         _isClosed = true;
         foreach (LaneSender? sender in _senders)
             sender?.Free();
+    }
+
+    private long Sum(Func<LaneSender, long> of)
+    {
+        long sum = 0;
+        foreach (LaneSender? sender in _senders)
+            sum += sender is null ? 0 : of(sender);
+        return sum;
     }
 
     private static ConnectionSide Other(ConnectionSide side) => side == ConnectionSide.Client ? ConnectionSide.Server : ConnectionSide.Client;

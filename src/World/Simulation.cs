@@ -13,6 +13,8 @@ namespace Hectare.World;
 /// </remarks>
 public static class Simulation
 {
+    private const int Ahead = 8;     // rows
+
     /// <summary>Moves each of <paramref name="rows"/> on by one tick; <paramref name="inputs"/> has one for each.</summary>
     public static void Step<TInput, TMovement>(WorldState world, in TMovement movement, ReadOnlySpan<int> rows, ReadOnlySpan<TInput> inputs)
         where TInput : struct, IInput<TInput>
@@ -20,7 +22,11 @@ public static class Simulation
     {
         Contract.Assert(rows.Length == inputs.Length);
         for (int i = 0; i < rows.Length; i++)
+        {
+            if (i + Ahead < rows.Length)
+                world.PrefetchWalk(rows[i + Ahead]);
             Walk(world, in movement, rows[i], in inputs[i]);
+        }
     }
 
     /// <summary>Moves one row on by one tick: blocked by tiles and by bodies at rest, along which it slides.</summary>

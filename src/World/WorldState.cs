@@ -356,6 +356,17 @@ public sealed class WorldState
         Bundle[row] = bundle;
     }
 
+    /// <summary>Asks for the memory of what a row may walk into: some rows before it is moved.</summary>
+    internal void PrefetchWalk(int row)
+    {
+        int x = X[row], y = Y[row];
+        // Its reach is about a unit: most look into two rows of cells.
+        int column = _bodies.Clamp(x), above = _bodies.Clamp(y - Units.One), below = _bodies.Clamp(y + Units.One);
+        Prefetch.Element(_bodies.First, (above * _bodies.CellsPerSide) + column);
+        Prefetch.Element(_bodies.First, (below * _bodies.CellsPerSide) + column);
+        Ground.Prefetch(x >> Units.Shift, y >> Units.Shift);
+    }
+
     /// <summary>Bodies at rest that stand in the way of <paramref name="row"/> around a point; see <see cref="IBodies.Near"/>.</summary>
     public int BodiesNear(int row, int x, int y, int reach, Span<Body> found)
     {
