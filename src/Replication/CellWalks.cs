@@ -73,10 +73,7 @@ internal ref struct PendingCells
     public PendingCells(Interest interest, PeerView peer, int[] scratch)
     {
         (_interest, _peer) = (interest, peer);
-        int count = 0;
-        foreach (uint word in peer.Pending)
-            count += BitOperations.PopCount(word);
-        _isListed = count <= ListMax;
+        _isListed = peer.PendingCount <= ListMax;
         _list = _isListed ? List(interest, peer, scratch) : [];
     }
 

@@ -48,7 +48,7 @@ internal sealed class Crowd(Replicator replicator, WriterCounters counters)
     {
         _densityCount = 0;
         int cap = replicator.Detail.InterestCap;
-        bool mayBeCrowd = peer.IsCapped || peer.PullCells > 0 || peer.MoverCount > cap || peer.HasPending || peer.ToldCells > 0;
+        bool mayBeCrowd = peer.IsCapped || peer.PullCells > 0 || peer.MoverCount > cap || peer.PendingCount > PendingCells.ListMax || peer.ToldCells > 0;
         if (!mayBeCrowd || peer.AvatarRow < 0 || (tick - peer.LastCrowdTick < LookTicks && !peer.IsFilling))
             return false;
         counters.CrowdLooks++;
@@ -84,8 +84,8 @@ internal sealed class Crowd(Replicator replicator, WriterCounters counters)
     {
         peer.IsCapped = true;
         LookAround(peer, tick);
-        // Who comes into a crowd together does not look at it together for ever.
-        peer.LastCrowdTick = peer.IsInCrowd && !peer.IsFilling ? tick : tick - (peer.Index / (2 * _options.SnapshotIntervalTicks) % Math.Max(1, LookTicks));
+        // Who comes into a crowd together does not look at it together for ever. Mixed: who joined one after the other may have come one after the other.
+        peer.LastCrowdTick = peer.IsInCrowd && !peer.IsFilling ? tick : tick - (int)((uint)peer.Index * 2_654_435_769u >> 16) % Math.Max(1, LookTicks);
         peer.IsInCrowd = true;
         Gather(peer);
         FillBins();

@@ -12,7 +12,7 @@ namespace Hectare.Replication;
 /// <remarks>
 /// A peer's cells are a bitmap of 32 x 32 bits on a torus: cell (x, y) is bit x mod 32 of word y mod 32; subscribed cells are always within 15 of
 /// the viewpoint, so nothing is ambiguous and nothing moves when the viewpoint does. A cell lists its subscribers while they are few; above
-/// <see cref="ReplicationOptions.PushSubscribersMax"/> they look for themselves (pull).
+/// <see cref="ReplicationOptions.PushSubscribersMax"/> what comes into it is found by rank (pull, <see cref="Crowd"/>). What changes is told to those who hold it (<see cref="Holders"/>).
 /// </remarks>
 internal sealed class Interest
 {
@@ -36,12 +36,11 @@ internal sealed class Interest
     private readonly Landmarks _landmarks;
     private readonly Parties _parties;
     private readonly Viewpoints _viewpoints;
-    private readonly (ushort Peer, uint Id)[] _pushes = new (ushort, uint)[128];
+    private readonly Holders _holders;
     private readonly int[] _ranks = new int[Side * Side];     // place in Spiral of an offset on the torus
-    private int _pushCount;
     private Tick[]? _newsTick;               // by cell: when something that no crowd counts last came, or changed its owner; none until there is a crowd
 
-    internal Interest(WorldState world, ReplicationOptions options, ReplicationCounters counters, PeerView?[] peers, Landmarks landmarks, Parties parties, Viewpoints viewpoints)
+    internal Interest(WorldState world, ReplicationOptions options, ReplicationCounters counters, PeerView?[] peers, Landmarks landmarks, Parties parties, Viewpoints viewpoints, Holders holders)
     {
         _world = world;
         _options = options;
@@ -50,6 +49,7 @@ internal sealed class Interest
         _landmarks = landmarks;
         _parties = parties;
         _viewpoints = viewpoints;
+        _holders = holders;
         _cellShift = BitOperations.Log2((uint)world.Grid.CellUnits) + Units.Shift;
         _cellsPerSide = world.Grid.CellsPerSide;
         int exit = options.IsOff(Mechanisms.Hysteresis) ? options.EnterRadiusUnits : options.ExitRadiusUnits;
@@ -166,7 +166,12 @@ internal sealed class Interest
         foreach (WorldEvent change in _world.Events)
         {
             Visibility visibility = _world.Schema.Kinds[change.KindIndex].Visibility;
-            if (visibility == Visibility.Never || _landmarks.Take(in change))
+            if (visibility == Visibility.Never)
+                continue;
+            // Whoever holds it must hear of that, however it came to know of it.
+            if (change.Kind is WorldEventKind.OwnerChanged or WorldEventKind.Destroyed)
+                Push(change.Row);
+            if (_landmarks.Take(in change))
                 continue;
             if (change.Kind != WorldEventKind.Destroyed)
                 Note(in change, tick);
@@ -178,16 +183,12 @@ internal sealed class Interest
                     break;
                 case WorldEventKind.MovedCell:
                     MarkPending(change.ToCell, except: change.FromCell);
-                    LeaveCell(change.Id, change.FromCell, change.ToCell);
+                    LeaveCell(change.Row, change.FromCell, change.ToCell);
                     break;
                 case WorldEventKind.OwnerChanged:
-                    Push(change.Id, _world.Cell[change.Row]);
                     // Who was not told of it may have to be from now on.
                     if (visibility is Visibility.OwnerOnly or Visibility.Party)
                         MarkPending(_world.Cell[change.Row], except: SpatialGrid.NoCell);
-                    break;
-                case WorldEventKind.Destroyed:
-                    Push(change.Id, change.FromCell);
                     break;
                 default:
                     break;
@@ -195,18 +196,11 @@ internal sealed class Interest
         }
     }
 
-    /// <summary>This tick's versions to those who must hear of them. A crowd's members look for themselves.</summary>
+    /// <summary>This tick's versions to those who hold the entities.</summary>
     internal void Distribute(WorldHistory history)
     {
         foreach (int row in history.Published)
-        {
-            if (_landmarks.Has(row))
-                _landmarks.Push(row);
-            else
-                Push(new EntityId(_world.Id[row]), _world.Cell[row]);
-        }
-
-        FlushPushes();
+            Push(row);
     }
 
     // In a crowd cells push nothing, and ranks choose among movers alone: whoever is to be told of it all the same finds it here.
@@ -220,37 +214,29 @@ internal sealed class Interest
             return;
         foreach (int member in _parties.MembersWith(owner))
         {
-            if (_peers[member] is { } peer && peer.FindSlot(change.Id.Value) < 0)
+            // Its own it enters without.
+            if (_peers[member] is { } peer && !_viewpoints.SeesFrom(member, change.Row) && peer.FindSlot(change.Id.Value) < 0)
                 Reconsider(peer, cell);
         }
     }
 
-    private void Push(EntityId id, int cell)
+    private void Push(int row)
     {
-        foreach (ushort peer in SubscribersOf(cell))
+        ReadOnlySpan<uint> holders = _holders.Of(row);
+        NewsWord[] news = _viewpoints.News;
+        _counters.Pushes += holders.Length;
+        for (int i = 0; i < holders.Length; i++)
         {
-            _counters.Pushes++;
-            _pushes[_pushCount++] = (peer, id.Value);
-            if (_pushCount == _pushes.Length)
-                FlushPushes();
+            const int Ahead = 12;
+            if (i + Ahead < holders.Length)
+                Prefetch.Element(news, NewsPlace(holders[i + Ahead]));
+            uint holder = holders[i];
+            int slot = (int)(holder & (SlotCodec.SlotsMax - 1));
+            news[NewsPlace(holder)].Mark(slot);
         }
     }
 
-    // Each finds one slot among the hundreds of one peer among thousands: three looks into memory, one after the other. So many together wait for three, not for
-    // three times as many.
-    private void FlushPushes()
-    {
-        ReadOnlySpan<(ushort Peer, uint Id)> pushes = _pushes.AsSpan(0, _pushCount);
-        foreach ((ushort peer, _) in pushes)
-            Prefetch.Object(_peers[peer], PeerView.FindBytes);
-        foreach ((ushort peer, uint id) in pushes)
-            _peers[peer]!.PrefetchFind(id);
-        foreach ((ushort peer, uint id) in pushes)
-            _peers[peer]!.PrefetchSlot(id);
-        foreach ((ushort peer, uint id) in pushes)
-            _peers[peer]!.MarkNews(id);
-        _pushCount = 0;
-    }
+    private static int NewsPlace(uint holder) => ((int)(holder >> Holders.SlotBits) * Viewpoints.NewsWords) + ((int)(holder & (SlotCodec.SlotsMax - 1)) >> 6);
 
     private void MarkPending(int cell, int except)
     {
@@ -269,7 +255,7 @@ internal sealed class Interest
             if (knows)
                 continue;
             Viewpoints.Of(_viewpoints.Pending, index)[word] |= bit;
-            _peers[index]!.HasPending = true;
+            _viewpoints.HasPending[index] = true;
         }
     }
 
@@ -292,17 +278,16 @@ internal sealed class Interest
     private (int Word, uint Bit) Place(int cell) => ((cell / _cellsPerSide) & 31, 1u << ((cell % _cellsPerSide) & 31));
 
     // Whether it really leaves is seen when the peer is written: it may subscribe to the new cell in this very tick.
-    private void LeaveCell(EntityId id, int from, int to)
+    private void LeaveCell(int row, int from, int to)
     {
         (int word, uint bit) = Place(to);
         bool isNeighbour = IsNeighbour(from, to);
-        ReadOnlySpan<ushort> subscribers = SubscribersOf(from);
-        for (int i = 0; i < subscribers.Length; i++)
+        NewsWord[] news = _viewpoints.News;
+        foreach (uint holder in _holders.Of(row))
         {
-            PrefetchCells(subscribers, i, word);
-            ushort index = subscribers[i];
-            if (isNeighbour ? (Cells(index, word) & bit) == 0 : !Subscribes(_peers[index]!, to))
-                _peers[index]!.MarkNews(id.Value);
+            int peer = (int)(holder >> Holders.SlotBits), slot = (int)(holder & (SlotCodec.SlotsMax - 1));
+            if (isNeighbour ? (_viewpoints.Cells[(peer * Side) + word] & bit) == 0 : !Subscribes(_peers[peer]!, to))
+                news[(peer * Viewpoints.NewsWords) + (slot >> 6)].Mark(slot);
         }
     }
 

@@ -76,11 +76,9 @@ internal sealed class Landmarks
                 Cross(in change);
                 break;
             case WorldEventKind.OwnerChanged:
-                Tell(change.Id);
                 Call(change.Row);
                 break;
             case WorldEventKind.Destroyed:
-                Tell(change.Id);
                 Remove(change.Row);
                 break;
             default:
@@ -95,19 +93,6 @@ internal sealed class Landmarks
     {
         if (_farCount > 0 || (isFirst && _count > 0))
             peer.LookForLandmarks();
-    }
-
-    /// <summary>A new version, to the peers that hold it.</summary>
-    internal void Push(int row)
-    {
-        foreach (PeerView? peer in _peers)
-        {
-            // Beyond its reach, a peer that still holds it has been told to look at it anyway.
-            if (peer is null || !Reaches(peer, row, isHeld: true))
-                continue;
-            _counters.Pushes++;
-            peer.MarkNews(_world.Id[row]);
-        }
     }
 
     private void Add(int row)
@@ -153,13 +138,6 @@ internal sealed class Landmarks
             if (peer is not null && Reaches(peer, row, isHeld: false))
                 peer.LookForLandmarks();
         }
-    }
-
-    // To all, in reach or not: one that has just been left behind may still be held.
-    private void Tell(EntityId id)
-    {
-        foreach (PeerView? peer in _peers)
-            peer?.MarkNews(id.Value);
     }
 
     private bool Reaches(PeerView peer, int kind, int cell, bool isHeld)

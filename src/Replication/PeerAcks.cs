@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using Hectare.Protocol;
 
 namespace Hectare.Replication;
@@ -10,19 +12,20 @@ namespace Hectare.Replication;
 public sealed partial class PeerView
 {
     private const int PacketsMax = 64;
+    private const int EntriesAtStart = 512;
     private const int EntriesMax = 2048;
     private const int KeptMax = 512;
     private const int AckWindow = 32;
 
-    private readonly PacketRecord[] _packets = new PacketRecord[PacketsMax];
-    private Entry[] _entries = new Entry[512];    // ring
+    private PacketRecords _packets;               // ring
+    private Entry[] _entries = new Entry[EntriesAtStart];    // ring
+    private int _entryMask = EntriesAtStart - 1;
     private int _entryHead;                       // next entry, counts up
     private int _entryCount;
     private int _packetHead;                      // next packet, counts up
     private int _packetTail;                      // oldest unresolved
-    private readonly uint[] _keptIds = new uint[KeptMax];
-    private readonly Kept[] _kept = new Kept[KeptMax];
-    private int _keptHead;
+    private readonly Kept[] _kept = new Kept[KeptMax];       // each has one place, by its id: who needs it later takes it
+    private uint _keptCount;
 
     /// <summary>B: the newest packet the peer acked.</summary>
     internal SequenceNumber Baseline { get; private set; }
@@ -34,7 +37,6 @@ public sealed partial class PeerView
     {
         if (HasBaseline && newest <= Baseline)
             return;
-        PrefetchResolved(newest);
         for (; _packetTail != _packetHead; _packetTail++)
         {
             ref PacketRecord packet = ref _packets[_packetTail % PacketsMax];
@@ -59,7 +61,7 @@ public sealed partial class PeerView
             if (packet.Sequence == refused)
             {
                 for (int e = 0; e < packet.EntryCount; e++)
-                    MarkUnknown(_entries[(packet.EntryStart + e) & (_entries.Length - 1)].Slot, packet.Sequence);
+                    MarkUnknown(_entries[(packet.EntryStart + e) & _entryMask].Slot, packet.Sequence);
             }
         }
 
@@ -82,7 +84,7 @@ public sealed partial class PeerView
         while (_entryCount == _entries.Length && _packetTail != _packetHead)
             ForgetOldest();
 
-        _entries[_entryHead & (_entries.Length - 1)] = new Entry((uint)slot | ((uint)operation << 10) | ((uint)audience << 13) | (version << 16), hash);
+        _entries[_entryHead & _entryMask] = new Entry((uint)slot | ((uint)operation << 10) | ((uint)audience << 13) | (version << 16), hash);
         _entryHead++;
         _entryCount++;
         _packets[_packetHead % PacketsMax].EntryCount++;
@@ -103,21 +105,9 @@ public sealed partial class PeerView
     {
         var grown = new Entry[_entries.Length * 2];
         for (int i = _entryHead - _entryCount; i != _entryHead; i++)
-            grown[i & (grown.Length - 1)] = _entries[i & (_entries.Length - 1)];
+            grown[i & (grown.Length - 1)] = _entries[i & _entryMask];
         _entries = grown;
-    }
-
-    // Their slots lie anywhere: all are asked for at once, not one after the other.
-    private void PrefetchResolved(SequenceNumber newest)
-    {
-        for (int i = _packetTail; i != _packetHead; i++)
-        {
-            ref PacketRecord packet = ref _packets[i % PacketsMax];
-            if (newest - packet.Sequence < 0)
-                break;
-            for (int e = 0; e < packet.EntryCount; e++)
-                Prefetch.Line(ref _slots[_entries[(packet.EntryStart + e) & (_entries.Length - 1)].Slot]);
-        }
+        _entryMask = grown.Length - 1;
     }
 
     private void Resolve(in PacketRecord packet, bool accepted, bool isUnknown, Tick tick)
@@ -125,7 +115,7 @@ public sealed partial class PeerView
         UnknownPackets += isUnknown ? 1 : 0;
         for (int e = 0; e < packet.EntryCount; e++)
         {
-            Entry entry = _entries[(packet.EntryStart + e) & (_entries.Length - 1)];
+            Entry entry = _entries[(packet.EntryStart + e) & _entryMask];
             int index = entry.Slot;
             ref Slot slot = ref _slots[index];
             if (IsOfAnother(in slot, packet.Sequence))
@@ -161,7 +151,7 @@ public sealed partial class PeerView
         slot.AckedHash = entry.Hash;
         Share(index);
         // What told an audience is looked at once more: it may have changed and changed back. And what leaves by now goes on saying so.
-        if (operation == SlotOperation.Update && slot.State == SlotState.Known && !slot.IsFresh && slot.AckedVersion == slot.SentVersion)
+        if (operation == SlotOperation.Update && slot.State == SlotState.Known && !IsFresh(index) && slot.AckedVersion == slot.SentVersion)
             ClearNews(index);
         else
             MarkSlot(index);
@@ -205,30 +195,31 @@ public sealed partial class PeerView
     // Only what the peer surely keeps: proven, and not held in two slots at once, of which either Leave may have come last.
     private void Keep(in Slot slot, Tick tick)
     {
-        Unkeep(slot.Id);
+        // Whoever this takes the place of is forgotten.
+        ref Kept kept = ref _kept[KeptPlace(slot.Id)];
+        kept = default;
         if (slot.Has(SlotFlags.Unknown) || slot.Has(SlotFlags.OnKept) || slot.Has(SlotFlags.CameBack) || slot.AckedVersion == 0)
             return;
-        int at = _keptHead++ & (KeptMax - 1);
-        _keptIds[at] = slot.Id;
-        _kept[at] = new Kept { Version = (slot.AckedVersion << 2) | slot.AckedAudience, Tick = tick };
+        kept = new Kept { Id = slot.Id, Version = (slot.AckedVersion << 2) | slot.AckedAudience, Tick = tick, Number = (ushort)_keptCount++ };
     }
 
     private void Unkeep(uint id)
     {
-        int at = Array.IndexOf(_keptIds, id);
-        if (at >= 0)
-            _keptIds[at] = 0;
+        ref Kept kept = ref _kept[KeptPlace(id)];
+        if (kept.Id == id)
+            kept = default;
     }
+
+    private static int KeptPlace(uint id) => (int)((id * 2_654_435_769u) >> 16) & (KeptMax - 1);
 
     // An entity back before its Leave is acked: what that Leave leaves behind at the peer is anyone's guess.
     private void MarkCameBack(uint id)
     {
-        foreach (ushort leaving in _leaving)
+        foreach (Leaving leaving in _leaving.AsSpan(0, _leavingCount))
         {
-            ref Slot slot = ref _slots[leaving];
-            if (slot.Id != id)
+            if (leaving.Id != id)
                 continue;
-            slot.Flags |= SlotFlags.CameBack;
+            _slots[leaving.Slot].Flags |= SlotFlags.CameBack;
             Unkeep(id);
         }
     }
@@ -236,14 +227,15 @@ public sealed partial class PeerView
     /// <summary>The version the peer still keeps of an entity, if its Leave was acked at most 20 s ago and the version is still held.</summary>
     internal bool TryTakeKept(uint id, int row, Tick tick, out uint version, out uint hash, out byte audience)
     {
-        hash = 0;
-        int at = Array.IndexOf(_keptIds, id);
-        version = at < 0 ? 0 : _kept[at].Version >> 2;
-        audience = at < 0 ? (byte)0 : (byte)(_kept[at].Version & 3);
-        if (at < 0)
+        ref Kept place = ref _kept[KeptPlace(id)];
+        Kept kept = place;
+        (version, hash, audience) = (0, 0, 0);
+        if (kept.Id != id)
             return false;
-        _keptIds[at] = 0;
-        if (tick - _kept[at].Tick > 20 * _options.TickRate || !_history.Holds(row, version))
+        place = default;
+        bool isOld = tick - kept.Tick > 20 * _options.TickRate || (ushort)((ushort)_keptCount - kept.Number) > KeptMax;
+        (version, audience) = (kept.Version >> 2, (byte)(kept.Version & 3));
+        if (isOld || !_history.Holds(row, version))
             return false;
         hash = _history.HashOf(row, version);
         return true;
@@ -264,9 +256,18 @@ public sealed partial class PeerView
         public ushort EntryCount;
     }
 
+    [InlineArray(PacketsMax)]
+    private struct PacketRecords
+    {
+        private PacketRecord _first;
+    }
+
+    [StructLayout(LayoutKind.Sequential, Pack = 2)]
     private struct Kept
     {
+        public uint Id;
         public uint Version;      // 30 bits, and the audience in the low two
-        public Tick Tick;
+        public Tick Tick;         // when its Leave was acked
+        public ushort Number;     // how many were kept before
     }
 }

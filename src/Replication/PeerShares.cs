@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Hectare.Protocol;
 
 namespace Hectare.Replication;
@@ -13,8 +14,9 @@ public sealed partial class PeerView
     private const int Shares = 32;
     private const uint ShareVersionsMax = WorldHistory.Depth - 4;   // sent since B: beyond, the peer's own ring may have lost the version as of B
 
-    private readonly uint[] _shareSums = new uint[Shares];
-    private readonly ushort[] _shareGaps = new ushort[Shares];      // slots without an agreed baseline: while there is one, the share cannot be told
+    // In the view itself: an array is another place in memory, and its length one more line of it.
+    private ShareSums _shareSums;
+    private ShareGaps _shareGaps;      // slots without an agreed baseline: while there is one, the share cannot be told
 
     /// <summary>The sum of a share; false while one of its slots has no agreed baseline.</summary>
     internal bool TryGetShare(SequenceNumber sequence, out uint sum)
@@ -30,6 +32,18 @@ public sealed partial class PeerView
 
     /// <summary>Puts a slot into its share, after it has changed.</summary>
     internal void Share(int index) => AddShare(index, in _slots[index], 1);
+
+    /// <summary>A version was written into a packet.</summary>
+    internal void SetSent(int index, uint version)
+    {
+        ref Slot slot = ref _slots[index];
+        bool isOutside = version - slot.AckedVersion > ShareVersionsMax || slot.SentVersion - slot.AckedVersion > ShareVersionsMax;
+        if (isOutside)
+            Unshare(index);
+        slot.SentVersion = version;
+        if (isOutside)
+            Share(index);
+    }
 
     private void AddShare(int index, in Slot slot, int sign)
     {
@@ -49,5 +63,17 @@ public sealed partial class PeerView
         bool isRight = (sum, gaps) == (_shareSums[share], _shareGaps[share]);
         (_shareSums[share], _shareGaps[share]) = (sum, gaps);
         return isRight;
+    }
+
+    [InlineArray(Shares)]
+    private struct ShareSums
+    {
+        private uint _first;
+    }
+
+    [InlineArray(Shares)]
+    private struct ShareGaps
+    {
+        private ushort _first;
     }
 }

@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Runtime.CompilerServices;
 using Hectare.Protocol;
 
@@ -11,29 +12,37 @@ namespace Hectare.Replication;
 public sealed partial class PeerView
 {
     // Sized for what a peer knows on a well-filled map, so that a steady tick allocates nothing; they grow in a crowd.
-    private const int SlotsAtStart = 704;
+    private const int SlotsAtStart = 640;
+    private const int MapAtStart = 2048;
 
     /// <summary>Where what has waited longest stops: below the peer's own entity.</summary>
     internal const int UrgencyMax = (1 << 14) - 2;
+
+    private const int EntriesPerLine = 8;
+    private const int PrefetchMax = 40;
 
     private readonly WorldHistory _history;
     private readonly ReplicationOptions _options;
     private readonly Viewpoints _viewpoints;
     private Slot[] _slots = new Slot[SlotsAtStart];
-    private ulong[] _news = new ulong[SlotsAtStart / 64];       // bit per slot: look at it when the peer is written
-    private ushort[] _map = new ushort[2048];   // slot + 1 by entity id, open addressing
+    private ushort[] _map = new ushort[MapAtStart];   // slot + 1 by entity id, open addressing
+    private int _mapMask = MapAtStart - 1;
     private int _mapCount;
-    private readonly Queue<ushort>[] _free = [new(SlotCodec.LowSlots), new(SlotsAtStart)];      // by list, oldest freed first
-    private readonly List<ushort> _leaving = new(128);            // slots whose Leave or Destroy is not acked
-    private readonly int[] _slotLimit = [SlotCodec.FirstOf(0), SlotCodec.FirstOf(1)];
+    private FreeSlots _free;                                      // by list, oldest freed first
+    private Leaving[] _leaving = new Leaving[128];                 // slots whose Leave or Destroy is not acked
+    private int _leavingCount;
+    private int _avatarSlot;                                      // where its own entity entered last
+    private SlotLimits _slotLimit;                        // by list
 
-    internal PeerView(int index, WorldHistory history, ReplicationOptions options, Viewpoints viewpoints, Tick tick)
+    internal PeerView(int index, WorldHistory history, ReplicationOptions options, Viewpoints viewpoints, HoldersLog holdersLog, Tick tick)
     {
         Index = index;
         _history = history;
         _options = options;
         _viewpoints = viewpoints;
         LastSentTick = tick - options.KeepAliveTicks;
+        HoldersLog = holdersLog;
+        (_slotLimit[0], _slotLimit[1]) = (SlotCodec.FirstOf(0), SlotCodec.FirstOf(1));
         PromisedTicks = options.SnapshotIntervalTicks;
         LastCrowdTick = tick - options.TickRate;
         Bytes = options.BytesPerSecond / 4;
@@ -87,7 +96,20 @@ public sealed partial class PeerView
 
     internal Span<uint> Pending => Viewpoints.Of(_viewpoints.Pending, Index);
 
-    internal bool HasPending;
+    /// <summary>How many those are.</summary>
+    internal int PendingCount
+    {
+        get
+        {
+            int count = 0;
+            foreach (uint word in HasPending ? Pending : [])
+                count += BitOperations.PopCount(word);
+            return count;
+        }
+    }
+
+    internal ref bool HasPending => ref _viewpoints.HasPending[Index];
+
     internal bool HasView;
     internal bool HasBeyond;
     internal Tick BeyondDue;
@@ -118,13 +140,16 @@ public sealed partial class PeerView
 
     internal Span<Slot> Slots => _slots.AsSpan(0, SlotLimit);
 
-    internal Span<ulong> News => _news.AsSpan(0, (SlotLimit + 63) >> 6);
+    internal Span<NewsWord> News => _viewpoints.NewsOf(Index)[..((SlotLimit + 63) >> 6)];
+
+    /// <summary>Where it is noted which entities the peer holds: of the thread that writes it.</summary>
+    internal HoldersLog HoldersLog { get; set; }
 
     internal int SlotLimit => _slotLimit[1];
 
     /// <summary>Bytes this view takes.</summary>
-    public long MemoryBytes => 512 + ((long)_slots.Length * Unsafe.SizeOf<Slot>()) + (_news.Length * 8L) + (_map.Length * 2L) + (Interest.Side * 12L) + ((ToldCounts?.Length ?? 0) * 2L)
-        + (_entries.Length * 8L) + (Shares * 6L) + (_packets.Length * (long)Unsafe.SizeOf<PacketRecord>()) + (_keptIds.Length * 12L) + ((_free[0].EnsureCapacity(0) + _free[1].EnsureCapacity(0)) * 2L)
+    public long MemoryBytes => 512 + ((long)_slots.Length * Unsafe.SizeOf<Slot>()) + (Viewpoints.NewsWords * 16L) + (_map.Length * 2L) + (Interest.Side * 12L) + ((ToldCounts?.Length ?? 0) * 2L)
+        + (_entries.Length * 8L) + (Shares * 6L) + Unsafe.SizeOf<PacketRecords>() + (_kept.Length * 14L) + (_leaving.Length * 8L)
         + (Relevance is null ? 0 : Relevance.MemoryBytes);
 
     /// <summary>The entity whose surroundings the peer is told of, and which it is told of first.</summary>
@@ -150,27 +175,80 @@ public sealed partial class PeerView
     /// <summary>True when the peer has entered, or is entering, the entity.</summary>
     public bool Knows(EntityId id) => FindSlot(id.Value) >= 0;
 
-    /// <summary>Asks for the memory of what an ack touches first: call it some peers before <see cref="OnAck"/>.</summary>
+    /// <summary>Asks for the memory that an ack leads to: some peers before <see cref="PrefetchAcked"/>, once the view's own is here.</summary>
     public void PrefetchAcks()
     {
-        Prefetch.Line(ref _packets[_packetTail % PacketsMax]);
-        Prefetch.Line(ref _entries[(_entryHead - _entryCount) & (_entries.Length - 1)]);
+        Protocol.Prefetch.Line(ref _packets[_packetTail % PacketsMax]);
+        Protocol.Prefetch.Length(_slots);
+        Protocol.Prefetch.Length(_entries);
+        int oldest = (_entryHead - _entryCount) & _entryMask;
+        Protocol.Prefetch.Element(_entries, oldest);
+        Protocol.Prefetch.Element(_entries, (oldest + EntriesPerLine) & _entryMask);
+        Protocol.Prefetch.Element(_entries, (oldest + (2 * EntriesPerLine)) & _entryMask);
+        ref NewsWord news = ref _viewpoints.NewsOf(Index)[0];
+        Protocol.Prefetch.Line(ref news);
+        Protocol.Prefetch.Line(ref Unsafe.Add(ref news, 1));
+        Protocol.Prefetch.Line(ref Unsafe.Add(ref news, 5));
     }
 
-    /// <summary>Asks for the memory of what a snapshot is chosen from: call it some peers before <see cref="SnapshotWriter.Prepare"/>.</summary>
+    /// <summary>Asks for the slots of the packet whose ack is next: a peer or two before <see cref="OnAck"/>.</summary>
+    public void PrefetchAcked()
+    {
+        int count = Math.Min(_packets[_packetTail % PacketsMax].EntryCount, Math.Min(_entryCount, PrefetchMax));
+        for (int i = _entryHead - _entryCount, end = i + count; i < end; i++)
+            PrefetchSlot(_entries[i & _entryMask].Slot);
+    }
+
+    /// <summary>Asks for the memory of what a snapshot is chosen from: some peers before <see cref="PrefetchSlots"/>, once the view's own is here.</summary>
     public void PrefetchNews()
     {
-        Prefetch.Line(ref _news[0]);
-        Prefetch.Line(ref _news[Math.Min(8, _news.Length - 1)]);
-        Prefetch.Line(ref _packets[_packetHead % PacketsMax]);
-        Prefetch.Line(ref _entries[_entryHead & (_entries.Length - 1)]);
-        Prefetch.Line(ref _shareSums[0]);
-        Prefetch.Line(ref _shareSums[Shares / 2]);
-        Prefetch.Line(ref _shareGaps[0]);
+        _viewpoints.Prefetch(Index);
+        Protocol.Prefetch.Line(ref _packets[_packetHead % PacketsMax]);
+        ref NewsWord news = ref _viewpoints.NewsOf(Index)[0];
+        Protocol.Prefetch.Line(ref news);
+        Protocol.Prefetch.Line(ref Unsafe.Add(ref news, 4));
+        Protocol.Prefetch.Line(ref Unsafe.Add(ref news, 8));
+        Protocol.Prefetch.Line(ref Unsafe.Add(ref news, 11));
+        Protocol.Prefetch.Length(_slots);
+        Protocol.Prefetch.Length(_entries);
+        Protocol.Prefetch.Element(_entries, _entryHead & _entryMask);
+        Protocol.Prefetch.Element(_entries, (_entryHead + EntriesPerLine) & _entryMask);
+        Protocol.Prefetch.Element(_entries, (_entryHead + (2 * EntriesPerLine)) & _entryMask);
     }
 
-    /// <summary>Bytes of a view that are read for every packet, for <see cref="Prefetch.Object"/>.</summary>
-    public const int ObjectBytes = 448;
+    /// <summary>Asks for the slots with news: a peer or two before <see cref="SnapshotWriter.Prepare"/>.</summary>
+    public void PrefetchSlots()
+    {
+        int left = PrefetchMax, first = 0;
+        foreach (ref readonly NewsWord word in News)
+        {
+            for (ulong rest = word.Slots; rest != 0 && left > 0; rest &= rest - 1, left--)
+                PrefetchSlot(first + BitOperations.TrailingZeroCount(rest));
+            first += 64;
+        }
+    }
+
+    // Half of all slots lie across two lines.
+    private void PrefetchSlot(int slot)
+    {
+        Protocol.Prefetch.Element(_slots, slot);
+        Protocol.Prefetch.Element(_slots, slot, Unsafe.SizeOf<Slot>() - 1);
+    }
+
+    /// <summary>Asks for the lines of a view that are read for every packet: before any of the others.</summary>
+    public static void Prefetch(PeerView? view)
+    {
+        Protocol.Prefetch.Object(view, HeadBytes);
+        Protocol.Prefetch.Object(view, ObjectBytes, from: TailOffset);
+    }
+
+    // Between head and tail lie the records of packets, of which one is looked at.
+    private const int HeadBytes = 230;
+    private const int TailOffset = 1000;
+    internal const int ObjectBytes = 1248;
+
+    /// <summary>True when it has entered its own entity, or is entering it; false also when that is not seen at once.</summary>
+    internal bool HoldsAvatar => _slots[_avatarSlot].Id == AvatarId.Value && _slots[_avatarSlot].State is SlotState.Entering or SlotState.Known;
 
     /// <summary>Takes bytes from the peer's budget: for what is sent beside snapshots. A snapshot takes its own.</summary>
     public void Spend(int bytes) => Bytes -= bytes;
@@ -184,8 +262,7 @@ public sealed partial class PeerView
 
     internal void MarkSlot(int slot)
     {
-        _slots[slot].IsFresh = true;
-        _news[slot >> 6] |= 1UL << slot;
+        _viewpoints.News[(Index * Viewpoints.NewsWords) + (slot >> 6)].Mark(slot);
     }
 
     /// <summary>Looks at every slot when the peer is written next: for rare changes that touch many.</summary>
@@ -207,9 +284,22 @@ public sealed partial class PeerView
 
     internal void ClearNews(int slot)
     {
-        _slots[slot].IsFresh = false;
-        _news[slot >> 6] &= ~(1UL << slot);
+        ref NewsWord word = ref NewsOf(slot);
+        word.Slots &= ~(1UL << slot);
+        word.Fresh &= ~(1UL << slot);
     }
+
+    /// <summary>There is something to look at that came up after the slot was last written: an ack does not settle it.</summary>
+    internal bool IsFresh(int slot) => (NewsOf(slot).Fresh >> slot & 1) != 0;
+
+    /// <summary>A slot was written: an ack of that settles it, unless it is fresh all the same.</summary>
+    internal void SetFresh(int slot, bool isFresh)
+    {
+        ref NewsWord word = ref NewsOf(slot);
+        word.Fresh = (word.Fresh & ~(1UL << slot)) | (isFresh ? 1UL << slot : 0);
+    }
+
+    private ref NewsWord NewsOf(int slot) => ref _viewpoints.News[(Index * Viewpoints.NewsWords) + (slot >> 6)];
 
     /// <summary>Out of interest: the slot says Leave until that is acked. Never cancelled; an entity that comes back takes a new slot.</summary>
     internal void LeaveInterest(uint id)
@@ -223,6 +313,7 @@ public sealed partial class PeerView
     {
         ref Slot slot = ref _slots[index];
         Unmap(slot.Id);
+        HoldersLog.Note(slot.Row, Holders.Entry(Index, index), holds: false);
         KnownCount--;
         MoverCount -= slot.CountsInCrowd ? 1 : 0;
         if (slot.SentVersion == 0)
@@ -235,7 +326,7 @@ public sealed partial class PeerView
         slot.Copies = 0;
         slot.Flags |= SlotFlags.Due;
         MarkSlot(index);
-        _leaving.Add((ushort)index);
+        AddLeaving(index, slot.Id);
     }
 
     /// <summary>Takes a slot for an entity; -1 when all 1,024 are taken.</summary>
@@ -250,6 +341,9 @@ public sealed partial class PeerView
         _slots[index] = new Slot { Id = id, Row = row, State = SlotState.Entering, Flags = kind.CountsInCrowd ? SlotFlags.Due | SlotFlags.CountsInCrowd : SlotFlags.Due };
         _slots[index].CountVersion(_history.VersionOf(row) - 1);
         Map(id, index);
+        HoldersLog.Note(row, Holders.Entry(Index, index), holds: true);
+        if (id == AvatarId.Value)
+            _avatarSlot = index;
         KnownCount++;
         MoverCount += kind.CountsInCrowd ? 1 : 0;
         MarkSlot(index);
@@ -259,36 +353,39 @@ public sealed partial class PeerView
     // The trap that a final Leave avoids: the peer may have taken the Leave, and then nobody lives in this slot.
     private bool TryCancelLeave(uint id, out int index)
     {
-        index = _leaving.FindIndex(leaving => _slots[leaving].Id == id && _slots[leaving].State == SlotState.Leaving);
+        index = -1;
+        foreach (Leaving leaving in _leaving.AsSpan(0, _leavingCount))
+            index = leaving.Id == id && _slots[leaving.Slot].State == SlotState.Leaving ? leaving.Slot : index;
         if (index < 0)
             return false;
-        index = _leaving[index];
-        _leaving.Remove((ushort)index);
+        RemoveLeaving(index);
         ref Slot slot = ref _slots[index];
         slot.State = slot.AckedVersion == 0 ? SlotState.Entering : SlotState.Known;
         slot.Flags |= SlotFlags.Due;
         Map(id, index);
+        HoldersLog.Note(slot.Row, Holders.Entry(Index, index), holds: true);
         KnownCount++;
         MoverCount += slot.CountsInCrowd ? 1 : 0;
         MarkSlot(index);
         return true;
     }
 
-    // The three steps of FindSlot, each for the memory that the next one looks into.
-    internal const int FindBytes = 192;
-
-    internal void PrefetchFind(uint id) => Prefetch.Line(ref _map[Home(id, _map.Length - 1)]);
-
-    internal void PrefetchSlot(uint id)
+    /// <summary>The peer leaves: it holds nothing any more.</summary>
+    internal void DropHoldings()
     {
-        int slot = Math.Max(0, _map[Home(id, _map.Length - 1)] - 1);
-        Prefetch.Line(ref _slots[slot]);
-        Prefetch.Line(ref _news[slot >> 6]);
+        for (int index = 0; index < SlotLimit; index++)
+        {
+            if (_slots[index].State is SlotState.Entering or SlotState.Known)
+                HoldersLog.Note(_slots[index].Row, Holders.Entry(Index, index), holds: false);
+        }
     }
+
+    /// <summary>Asks for the memory of <see cref="FindSlot"/>.</summary>
+    internal void PrefetchFind(uint id) => Protocol.Prefetch.Element(_map, Home(id, _mapMask));
 
     internal int FindSlot(uint id)
     {
-        int mask = _map.Length - 1;
+        int mask = _mapMask;
         for (int at = Home(id, mask); _map[at] != 0; at = (at + 1) & mask)
         {
             if (_slots[_map[at] - 1].Id == id)
@@ -301,10 +398,10 @@ public sealed partial class PeerView
     // What moves goes low, where slots are dense and cheap to name; when its list is full, wherever there is room.
     private int TakeSlot(int list)
     {
-        if (_free[list].TryDequeue(out ushort freed))
+        if (TryTakeFree(list, out int freed))
             return freed;
         if (_slotLimit[list] == SlotCodec.LimitOf(list))
-            return list == 0 ? TakeSlot(1) : _free[0].TryDequeue(out freed) ? freed : TakeFresh(0);
+            return list == 0 ? TakeSlot(1) : TryTakeFree(0, out freed) ? freed : TakeFresh(0);
         return TakeFresh(list);
     }
 
@@ -316,7 +413,6 @@ public sealed partial class PeerView
         {
             int length = Math.Min(SlotCodec.SlotsMax, _slots.Length + 128);
             Array.Resize(ref _slots, length);
-            Array.Resize(ref _news, (length + 63) >> 6);
         }
 
         return _slotLimit[list]++;
@@ -324,18 +420,59 @@ public sealed partial class PeerView
 
     internal void FreeSlot(int index)
     {
-        _leaving.Remove((ushort)index);
+        if (_slots[index].State is SlotState.Leaving or SlotState.Destroying)
+            RemoveLeaving(index);
         Unshare(index);
         _slots[index] = default;
         ClearNews(index);
-        _free[index < SlotCodec.LowSlots ? 0 : 1].Enqueue((ushort)index);
+        AddFree(index);
+    }
+
+    // A chain through the slots themselves.
+    private void AddFree(int index)
+    {
+        ref FreeList list = ref _free[index < SlotCodec.LowSlots ? 0 : 1];
+        if (list.Count++ == 0)
+            list.First = (ushort)index;
+        else
+            _slots[list.Last].NextFree = index;
+        list.Last = (ushort)index;
+    }
+
+    private bool TryTakeFree(int list, out int index)
+    {
+        ref FreeList free = ref _free[list];
+        index = free.First;
+        if (free.Count == 0)
+            return false;
+        free.First = (ushort)_slots[index].NextFree;
+        free.Count--;
+        return true;
+    }
+
+    private void AddLeaving(int index, uint id)
+    {
+        if (_leavingCount == _leaving.Length)
+            Array.Resize(ref _leaving, _leavingCount * 2);
+        _leaving[_leavingCount++] = new Leaving(index, id);
+    }
+
+    private void RemoveLeaving(int index)
+    {
+        for (int i = 0; i < _leavingCount; i++)
+        {
+            if (_leaving[i].Slot != index)
+                continue;
+            _leaving[i] = _leaving[--_leavingCount];
+            return;
+        }
     }
 
     private void Map(uint id, int slot)
     {
         if ((_mapCount + 1) * 2 > _map.Length)
             GrowMap();
-        int mask = _map.Length - 1;
+        int mask = _mapMask;
         int at = Home(id, mask);
         while (_map[at] != 0)
             at = (at + 1) & mask;
@@ -345,7 +482,7 @@ public sealed partial class PeerView
 
     private void Unmap(uint id)
     {
-        int mask = _map.Length - 1;
+        int mask = _mapMask;
         int at = Home(id, mask);
         while (_map[at] != 0 && _slots[_map[at] - 1].Id != id)
             at = (at + 1) & mask;
@@ -371,6 +508,7 @@ public sealed partial class PeerView
     {
         ushort[] old = _map;
         _map = new ushort[old.Length * 2];
+        _mapMask = _map.Length - 1;
         _mapCount = 0;
         foreach (ushort entry in old)
         {
@@ -380,6 +518,27 @@ public sealed partial class PeerView
     }
 
     private static int Home(uint id, int mask) => (int)((id * 2_654_435_769u) >> 12) & mask;
+
+    [InlineArray(SlotCodec.Lists)]
+    private struct SlotLimits
+    {
+        private int _first;
+    }
+
+    private readonly record struct Leaving(int Slot, uint Id);
+
+    private struct FreeList
+    {
+        public ushort First;
+        public ushort Last;
+        public ushort Count;
+    }
+
+    [InlineArray(SlotCodec.Lists)]
+    private struct FreeSlots
+    {
+        private FreeList _first;
+    }
 
     internal struct Slot
     {
@@ -395,20 +554,13 @@ public sealed partial class PeerView
         public SlotFlags Flags;
         public byte Copies;            // writes of SentVersion
 
-        private byte _marks;
+        public byte AckedAudience;     // bit 0 owner, bit 1 party: what the peer was last told
 
-        /// <summary>Bit 0 owner, bit 1 party: what the peer was last told.</summary>
-        public byte AckedAudience
+        /// <summary>Of a slot that is free: the one that was freed next.</summary>
+        public int NextFree
         {
-            readonly get => (byte)(_marks & 3);
-            set => _marks = (byte)((_marks & ~3) | value);
-        }
-
-        /// <summary>There is something to look at that came up after it was last written: an ack does not settle it.</summary>
-        public bool IsFresh
-        {
-            readonly get => (_marks & 4) != 0;
-            set => _marks = (byte)(value ? _marks | 4 : _marks & ~4);
+            readonly get => Row;
+            set => Row = value;
         }
 
         public readonly bool CountsInCrowd => Has(SlotFlags.CountsInCrowd);

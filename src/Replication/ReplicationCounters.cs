@@ -15,13 +15,13 @@ public sealed class ReplicationCounters
     /// <summary>Cells subscribed to or dropped.</summary>
     public long CellsVisited;
 
-    /// <summary>Changes pushed to a subscriber.</summary>
+    /// <summary>Changes marked for a peer that holds the entity.</summary>
     public long Pushes;
 
     /// <summary>Rows looked at because a peer dropped their cell.</summary>
     public long RowsLeft;
 
-    /// <summary>Cells that began to be a crowd's: their subscribers look for themselves.</summary>
+    /// <summary>Cells that began to be a crowd's: what comes into them is found by rank.</summary>
     public long PullSwitches;
 
     /// <summary>Entities of far or always visible kinds that found the list of 1,024 full when they spawned: they are told by distance, as if near.</summary>
@@ -100,7 +100,7 @@ public sealed class WriterCounters
     /// <summary>Rows of cells looked at for what may enter.</summary>
     public long RowsEntered;
 
-    /// <summary>Slots that peers in a crowd looked at because nobody tells them of changes.</summary>
+    /// <summary>Slots that peers looked through because they left a crowd's cell.</summary>
     public long SlotsPulled;
 
     /// <summary>Looks of a peer at the crowd that it is in.</summary>

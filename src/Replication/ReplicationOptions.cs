@@ -44,7 +44,7 @@ public sealed record ReplicationOptions
     /// <summary>Most that leave in one snapshot. Default 75.</summary>
     public int LeavesMax { get; init; } = 75;
 
-    /// <summary>Up to so many subscribers a change is pushed to each; above, each looks at its own slots. Default 256.</summary>
+    /// <summary>Up to so many subscribers each is told of what comes into a cell; above, it is found by rank. Default 256.</summary>
     public int PushSubscribersMax { get; init; } = 256;
 
     /// <summary>Ticks per second of the zone these rules run in. Default 30.</summary>

@@ -24,6 +24,9 @@ public sealed class Replicator
     private readonly SnapshotPhases _phases;
     private readonly Visibility[] _visibility;     // by kind
     private readonly Viewpoints _viewpoints;
+    private readonly Holders _holders;
+    private readonly HoldersLog _holdersLog;            // of peers that nobody has written yet
+    private readonly List<HoldersLog> _holdersLogs = [];
     private int _peerLimit;
     private int _nextToEase;     // where the search for a peer that can change its phase goes on
 
@@ -41,8 +44,10 @@ public sealed class Replicator
         Detail = Detail.Of(options);
         _visibility = [.. world.Schema.Kinds.ToArray().Select(kind => kind.Visibility)];
         History = new WorldHistory(world, options, Counters);
+        _holders = new Holders(world.Capacity, peersMax);
+        _holdersLog = NewHoldersLog();
         Landmarks = new Landmarks(world, options, Counters, _peers);
-        Interest = new Interest(world, options, Counters, _peers, Landmarks, _parties, _viewpoints);
+        Interest = new Interest(world, options, Counters, _peers, Landmarks, _parties, _viewpoints, _holders);
     }
 
     /// <summary>What is replicated.</summary>
@@ -65,7 +70,7 @@ public sealed class Replicator
     internal Landmarks Landmarks { get; }
 
     /// <summary>Bytes of the cells' lists of subscribers and of the list of landmarks; what each peer takes beside is <see cref="PeerView.MemoryBytes"/>.</summary>
-    public long SubscriptionBytes => Interest.MemoryBytes + Landmarks.MemoryBytes;
+    public long SubscriptionBytes => Interest.MemoryBytes + Landmarks.MemoryBytes + _holders.MemoryBytes;
 
     /// <summary>Ticks to the next snapshot at most, by the code in its header: two ticks (served faster under loss), the interval, twice the interval, keep-alive.</summary>
     public static (byte Fast, byte Interval, byte Slow, byte KeepAlive) Intervals(ReplicationOptions options)
@@ -73,6 +78,14 @@ public sealed class Replicator
 
     /// <summary>Ticks of which nobody was told, since the start. Turns are counted without them: whose turn one of them was is next, and nobody is passed over for good.</summary>
     internal uint TurnsSkipped { get; private set; }
+
+    /// <summary>A log for a thread that writes peers.</summary>
+    internal HoldersLog NewHoldersLog()
+    {
+        var log = new HoldersLog();
+        _holdersLogs.Add(log);
+        return log;
+    }
 
     /// <summary>Puts another detail in force. Between two ticks.</summary>
     public void SetDetail(Detail detail) => Detail = detail;
@@ -91,7 +104,7 @@ public sealed class Replicator
     {
         Contract.Assert(_peers[peerIndex] is null);
         _viewpoints.Clear(peerIndex);
-        var peer = new PeerView(peerIndex, History, Options, _viewpoints, tick);
+        var peer = new PeerView(peerIndex, History, Options, _viewpoints, _holdersLog, tick);
         peer.Phase = _phases.Take();
         _peers[peerIndex] = peer;
         _peerLimit = Math.Max(_peerLimit, peerIndex + 1);
@@ -106,6 +119,7 @@ public sealed class Replicator
         if (_peers[peerIndex] is not { } peer)
             return -1;
         Interest.Remove(peer);
+        peer.DropHoldings();
         _viewpoints.Clear(peerIndex);
         _peers[peerIndex] = null;
         _phases.Give(peer.Phase);
@@ -178,6 +192,8 @@ public sealed class Replicator
     /// <summary>Hands the tick's changes to those who must hear of them, then follows every viewpoint across cells.</summary>
     public void UpdateInterest(Tick tick)
     {
+        foreach (HoldersLog log in _holdersLogs)
+            log.Settle(_holders);
         Interest.Cross(tick);
         for (int i = 0; i < _peerLimit; i++)
         {

@@ -9,7 +9,6 @@ internal sealed class RingPool(int wordCount, bool hasMotion)
     private const int FirstBlocks = 64;
 
     private ulong[] _words = new ulong[FirstBlocks * Depth * wordCount];
-    private uint[] _hashes = new uint[FirstBlocks * Depth];
     private byte[] _groups = new byte[FirstBlocks * Depth];
     private Tick[] _t0 = hasMotion ? new Tick[FirstBlocks * Depth] : [];
     private ulong[] _steps = hasMotion ? new ulong[FirstBlocks * Depth] : [];
@@ -19,7 +18,7 @@ internal sealed class RingPool(int wordCount, bool hasMotion)
     private int _freeCount;
     private int _blockCount;
 
-    public long MemoryBytes => (_words.LongLength * 8) + (_hashes.LongLength * 4) + _groups.LongLength + (_t0.LongLength * 4) + (_steps.LongLength * 8) + _stepBits.LongLength + (_motion.LongLength * 24) + (_free.LongLength * 4);
+    public long MemoryBytes => (_words.LongLength * 8) + _groups.LongLength + (_t0.LongLength * 4) + (_steps.LongLength * 8) + _stepBits.LongLength + (_motion.LongLength * 24) + (_free.LongLength * 4);
 
     /// <summary>The motion that clients extrapolate now.</summary>
     public ref PublishedMotion MotionOf(int block) => ref _motion[block];
@@ -28,7 +27,7 @@ internal sealed class RingPool(int wordCount, bool hasMotion)
     {
         if (_freeCount > 0)
             return _free[--_freeCount];
-        if ((_blockCount + 1) * Depth > _hashes.Length)
+        if ((_blockCount + 1) * Depth > _groups.Length)
             Grow();
         return _blockCount++;
     }
@@ -40,11 +39,10 @@ internal sealed class RingPool(int wordCount, bool hasMotion)
         _free[_freeCount++] = block;
     }
 
-    public void Store(int block, uint version, ReadOnlySpan<ulong> record, Tick t0, uint hash, byte groups)
+    public void Store(int block, uint version, ReadOnlySpan<ulong> record, Tick t0, byte groups)
     {
         int at = At(block, version);
         record.CopyTo(_words.AsSpan(at * wordCount, wordCount));
-        _hashes[at] = hash;
         _groups[at] = groups;
         if (hasMotion)
             _t0[at] = t0;
@@ -59,9 +57,17 @@ internal sealed class RingPool(int wordCount, bool hasMotion)
 
     public ReadOnlySpan<ulong> Record(int block, uint version) => _words.AsSpan(At(block, version) * wordCount, wordCount);
 
-    public Tick T0(int block, uint version) => hasMotion ? _t0[At(block, version)] : default;
+    /// <summary>Asks for the memory of a record.</summary>
+    public void Prefetch(int block, uint version) => Protocol.Prefetch.Element(_words, At(block, version) * wordCount);
 
-    public uint Hash(int block, uint version) => _hashes[At(block, version)];
+    /// <summary>Asks for the memory of the steps to a version.</summary>
+    public void PrefetchSteps(int block, uint version)
+    {
+        Protocol.Prefetch.Element(_steps, At(block, version));
+        Protocol.Prefetch.Element(_steps, At(block, version - 2));
+    }
+
+    public Tick T0(int block, uint version) => hasMotion ? _t0[At(block, version)] : default;
 
     public byte Groups(int block, uint version) => _groups[At(block, version)];
 
@@ -76,10 +82,9 @@ internal sealed class RingPool(int wordCount, bool hasMotion)
     // By a quarter: a world of 40,000 plants should not pay for 65,536.
     private void Grow()
     {
-        int blocks = _hashes.Length / Depth;
+        int blocks = _groups.Length / Depth;
         int entries = (blocks + Math.Max(FirstBlocks, blocks / 4)) * Depth;
         Array.Resize(ref _words, entries * wordCount);
-        Array.Resize(ref _hashes, entries);
         Array.Resize(ref _groups, entries);
         if (!hasMotion)
             return;

@@ -43,6 +43,7 @@ public sealed class SnapshotWriter
     private const int OwnWeight = ushort.MaxValue;   // a bucket of its own: nobody's patience passes it
     private const int LookAhead = 16;          // smaller items tried after one did not fit
     private const int NameBitsEstimate = 13;   // of a slot's gap and operation codes, for the budget
+    private const int PrefetchRowsMax = 48;
     private const int SpareBits = 32;          // beside exact sizes, for counts and for gaps that change when more is chosen
     private const int UpdateBitsMean = 32;     // docs/budgets.md, Bits
     private const int HeaderBitsMax = 256;
@@ -55,12 +56,17 @@ public sealed class SnapshotWriter
     private readonly ReplicationOptions _options;
     private readonly Kind[] _kinds;
     private readonly Crowd _crowd;
+    private readonly HoldersLog _holdersLog;
     private Detail _detail;
     private readonly Candidate[] _candidates = new Candidate[SlotCodec.SlotsMax];
     private readonly int[] _bucketNext = new int[SlotCodec.SlotsMax];
     private readonly int[] _bucketFirst = new int[BucketCount];
     private readonly ushort[] _candidateOf = new ushort[SlotCodec.SlotsMax];
-    private readonly ushort[] _written = new ushort[SlotCodec.SlotsMax];
+    private readonly ushort[] _gathered = new ushort[SlotCodec.SlotsMax];
+    private readonly ushort[] _chosenAt = new ushort[SlotCodec.SlotsMax];        // candidates that are written, by slot,
+    private readonly ushort[] _chosenSlots = new ushort[SlotCodec.SlotsMax];     // and their slots
+    private int _chosenCount;
+    private int _chosenLow;         // of these, in the first list
     private readonly ulong[] _chosen = new ulong[SlotCodec.SlotsMax / 64];
     private readonly uint[] _openBundles = new uint[64];     // bundles of which an entity has entered in this snapshot
     private readonly int[] _pendingCells = new int[PendingCells.ListMax];
@@ -68,6 +74,7 @@ public sealed class SnapshotWriter
     private int _candidateCount;
     private int _preparedBits;
     private int _freshBits;
+    private int _copies;            // of near news while its ack is awaited
     private bool _leftOut;
 
     /// <summary>A writer for the peers of one replicator.</summary>
@@ -80,6 +87,7 @@ public sealed class SnapshotWriter
         _detail = replicator.Detail;
         _kinds = _world.Schema.Kinds.ToArray();
         _crowd = new Crowd(replicator, Counters);
+        _holdersLog = replicator.NewHoldersLog();
     }
 
     /// <summary>What this writer did.</summary>
@@ -105,6 +113,7 @@ public sealed class SnapshotWriter
     /// <param name="loss">Its share of lost packets, 0 to 1: above 1 % it is served every second tick while its budget allows.</param>
     public bool Prepare(PeerView peer, Tick tick, int rttTicks, double loss)
     {
+        peer.HoldersLog = _holdersLog;
         Refill(peer, tick);
         _detail = _replicator.Detail;
         int interval = IsFast(loss) && peer.Bytes > peer.RateBytesPerSecond / 8 ? _detail.LossyIntervalTicks : _detail.IntervalTicks;
@@ -178,13 +187,12 @@ public sealed class SnapshotWriter
         peer.Bytes = Math.Min(cap, peer.Bytes + (peer.RateBytesPerSecond * ticks / _options.TickRate));
     }
 
-    // In a crowd nobody pushes: the peer looks at its own slots.
+    // A crowd's cell was left, or is one no more: the peer looks through its own slots, for nobody did it for it.
     private void Pull(PeerView peer, Tick tick)
     {
-        if (peer.PullCells == 0 && !peer.PullOnce)
+        if (!peer.PullOnce)
             return;
-        if (peer.PullOnce)
-            _crowd.LookAround(peer, tick);
+        _crowd.LookAround(peer, tick);
         peer.PullOnce = false;
         Span<PeerView.Slot> slots = peer.Slots;
         Counters.SlotsPulled += slots.Length;
@@ -211,7 +219,9 @@ public sealed class SnapshotWriter
         bool left = !EnterAvatar(peer, tick);
         if (peer.LandmarksDue)
             EnterLandmarks(peer, tick, ref enters, ref returns);
-        foreach (int cell in new PendingCells(_replicator.Interest, peer, _pendingCells))
+        var pending = new PendingCells(_replicator.Interest, peer, _pendingCells);
+        PrefetchPending(peer, pending);
+        foreach (int cell in pending)
         {
             if (EnterCell(peer, cell, tick, ref enters, ref returns))
                 _replicator.Interest.ClearPending(peer, cell);
@@ -226,12 +236,30 @@ public sealed class SnapshotWriter
         peer.HasPending = left || enters <= 0 || peer.LandmarksDue;
     }
 
+    // Whether the peer holds them already is a look into its memory for each: all at once.
+    private void PrefetchPending(PeerView peer, in PendingCells pending)
+    {
+        int left = PrefetchRowsMax;
+        foreach (int cell in pending)
+        {
+            foreach (int row in _world.Grid.RowsOf(cell))
+            {
+                peer.PrefetchFind(_world.Id[row]);
+                _history.Prefetch(row);
+                left--;
+            }
+
+            if (left <= 0)
+                return;
+        }
+    }
+
     // Before all others, however many share its cell. False while there is no slot for it.
     private bool EnterAvatar(PeerView peer, Tick tick)
     {
         int row = peer.AvatarRow;
         uint id = peer.AvatarId.Value;
-        if (row < 0 || id == 0 || _world.Id[row] != id || _history.IdOf(row) != id || peer.FindSlot(id) >= 0)
+        if (row < 0 || id == 0 || peer.HoldsAvatar || _world.Id[row] != id || _history.IdOf(row) != id || peer.FindSlot(id) >= 0)
             return true;
         int enters = 1, returns = 1;
         return Enter(peer, row, id, _kinds[_world.KindIndex[row]], tick, ref enters, ref returns);
@@ -285,6 +313,7 @@ public sealed class SnapshotWriter
             if (enters <= 0 || returns <= 0 || !Enter(peer, row, id, kind, tick, ref enters, ref returns))
                 return false;
             OpenBundle(_world.Bundle[row]);
+            _history.PrefetchRecord(row);
         }
 
         return true;
@@ -340,6 +369,7 @@ public sealed class SnapshotWriter
         _preparedBits = 0;
         _freshBits = 0;
         _leftOut = false;
+        _copies = rttTicks / _options.SnapshotIntervalTicks;
         Array.Fill(_bucketFirst, -1);
         (int viewX, int viewY) = peer.AvatarRow >= 0 ? (_world.X[peer.AvatarRow], _world.Y[peer.AvatarRow]) : (0, 0);
         int leaves = _options.LeavesMax;
@@ -351,19 +381,19 @@ public sealed class SnapshotWriter
     private ReadOnlySpan<ushort> Gather(PeerView peer)
     {
         int count = 0;
-        Span<ulong> news = peer.News;
+        Span<NewsWord> news = peer.News;
         Span<PeerView.Slot> slots = peer.Slots;
         for (int word = 0; word < news.Length; word++)
         {
-            for (ulong rest = news[word]; rest != 0; rest &= rest - 1)
+            for (ulong rest = news[word].Slots; rest != 0; rest &= rest - 1)
             {
                 int index = (word << 6) + BitOperations.TrailingZeroCount(rest);
-                _written[count++] = (ushort)index;
+                _gathered[count++] = (ushort)index;
                 Prefetch.Line(ref slots[index]);
             }
         }
 
-        ReadOnlySpan<ushort> gathered = _written.AsSpan(0, count);
+        ReadOnlySpan<ushort> gathered = _gathered.AsSpan(0, count);
         foreach (ushort index in gathered)
         {
             int row = slots[index].Row;
@@ -397,8 +427,9 @@ public sealed class SnapshotWriter
                 if (!IsCopyDue(in slot, DistanceClass.Near, isRepeated: true, tick, rttTicks) || (slot.Copies == 0 && leaves-- <= 0))
                     return;
                 if (slot.Copies == 0)
-                    CountFresh(ref slot, slot.SentVersion + 1, DistanceClass.Near, 0, 1, rttTicks);
-                AddCandidate(index, slot.State == SlotState.Leaving ? SlotOperation.Leave : SlotOperation.Destroy, 0, default, bits: 0, ref slot, 4);
+                    CountFresh(ref slot, slot.SentVersion + 1, DistanceClass.Near, 0, 1);
+                _candidates[_candidateCount].Delta = default;
+                AddCandidate(index, slot.State == SlotState.Leaving ? SlotOperation.Leave : SlotOperation.Destroy, 0, bits: 0, ref slot, 4);
                 return;
             default:
                 ConsiderEntity(peer, index, ref slot, viewX, viewY, tick, rttTicks);
@@ -425,14 +456,17 @@ public sealed class SnapshotWriter
         bool isOwn = slot.Id == peer.AvatarId.Value;
         DistanceClass distance = isOwn ? DistanceClass.Near : ClassOf(viewX, viewY, _world.X[slot.Row], _world.Y[slot.Row]);
         SlotOperation operation = slot.State == SlotState.Entering ? SlotOperation.Enter : SlotOperation.Update;
-        Delta delta = default;
+        // Where it would be taken for the snapshot: what is found of it is found in its place.
+        ref Delta delta = ref _candidates[_candidateCount].Delta;
         int visible = kind.VisibleGroups((audience & 1) != 0, (audience & 2) != 0);
         bool onKept = operation == SlotOperation.Enter && slot.Has(SlotFlags.OnKept) && slot.SentVersion == 0 && audience == slot.AckedAudience;
         bool isDelta = (operation == SlotOperation.Update && !unknown && !audienceChanged && peer.HasBaseline) || onKept;
         isDelta = isDelta && _history.Holds(slot.Row, slot.AckedVersion);
         if (isDelta)
-            delta = _history.DeltaFrom(slot.Row, slot.AckedVersion, audience, visible, tick);
-        else if (operation == SlotOperation.Update)
+            _history.DeltaFrom(slot.Row, slot.AckedVersion, audience, visible, tick, ref delta);
+        else
+            delta = default;
+        if (!isDelta && operation == SlotOperation.Update)
             operation = SlotOperation.Absolute;
 
         // Only groups that this peer may not see have changed: it holds all there is for it, but not by that number.
@@ -459,20 +493,19 @@ public sealed class SnapshotWriter
         int bits = operation == SlotOperation.Update || (onKept && isDelta) ? _history.DeltaBits(in delta, visible) : _history.AbsoluteBits(slot.Row, visible);
         bits += operation == SlotOperation.Enter ? 33 + _world.Schema.KindBits : 0;
         if (isNew)
-            CountFresh(ref slot, newest, repeats ? distance : DistanceClass.Far, bits, delta.Steps, rttTicks);
-        AddCandidate(index, operation, audience, delta, bits, ref slot, isOwn ? OwnWeight : Weight(distance, in slot, delta.Steps));
+            CountFresh(ref slot, newest, repeats ? distance : DistanceClass.Far, bits, delta.Steps);
+        AddCandidate(index, operation, audience, bits, ref slot, isOwn ? OwnWeight : Weight(distance, in slot, delta.Steps));
     }
 
     // Near news will ride in every packet of a round trip, middle twice, far once (IsCopyDue). What waits longer than it has news grows; what it would have
     // been sent is one piece of news after the other.
-    private void CountFresh(ref PeerView.Slot slot, uint version, DistanceClass distance, int bits, int steps, int rttTicks)
+    private void CountFresh(ref PeerView.Slot slot, uint version, DistanceClass distance, int bits, int steps)
     {
         if (!slot.CountVersion(version))
             return;
         if (slot.Urgency > 0)
             bits = Math.Min(bits / Math.Max(1, steps), UpdateBitsMean);
-        int copies = rttTicks / _options.SnapshotIntervalTicks;
-        _freshBits += (bits + NameBitsEstimate) * (1 + (distance switch { DistanceClass.Near => copies, DistanceClass.Middle => Math.Min(copies, 1), _ => 0 }));
+        _freshBits += (bits + NameBitsEstimate) * (1 + (distance switch { DistanceClass.Near => _copies, DistanceClass.Middle => Math.Min(_copies, 1), _ => 0 }));
     }
 
     private static int Weight(DistanceClass distance, in PeerView.Slot slot, int steps)
@@ -515,13 +548,14 @@ public sealed class SnapshotWriter
             : squared <= (long)_detail.FarUnits * _detail.FarUnits ? DistanceClass.Middle : DistanceClass.Far;
     }
 
-    private void AddCandidate(int index, SlotOperation operation, byte audience, in Delta delta, int bits, ref PeerView.Slot slot, int weight)
+    private void AddCandidate(int index, SlotOperation operation, byte audience, int bits, ref PeerView.Slot slot, int weight)
     {
         slot.Urgency = (ushort)Math.Min(slot.Urgency + weight, Math.Max(weight, PeerView.UrgencyMax));
         int bucket = BucketCount - 1 - Math.Min(BucketCount - 1, BitOperations.Log2(slot.Urgency + 1u));
         int at = _candidateCount++;
-        _candidates[at] = new Candidate { Slot = (ushort)index, Operation = operation, Audience = audience, Delta = delta, Bits = bits + NameBitsEstimate };
-        _preparedBits += _candidates[at].Bits;
+        ref Candidate candidate = ref _candidates[at];
+        (candidate.Slot, candidate.Operation, candidate.Audience, candidate.Bits) = ((ushort)index, operation, audience, bits + NameBitsEstimate);
+        _preparedBits += candidate.Bits;
         _candidateOf[index] = (ushort)at;
         _bucketNext[at] = _bucketFirst[bucket];
         _bucketFirst[bucket] = at;
@@ -532,10 +566,20 @@ public sealed class SnapshotWriter
     // A third is lifecycle's; what it does not need flows to the updates, and what they leave flows back.
     private int Select(PeerView peer, int bitsMax)
     {
-        Array.Clear(_chosen);
-        int chosen = 0;
         if (_options.IsOff(Mechanisms.ByteBudget))
             bitsMax = int.MaxValue;
+        // As mostly: there is room for all.
+        if (_preparedBits <= bitsMax)
+        {
+            for (int i = 0; i < _candidateCount; i++)
+                (_chosenAt[i], _chosenSlots[i]) = ((ushort)i, _candidates[i].Slot);
+            SetChosen(_candidateCount);
+            _leftOut = false;
+            return _candidateCount;
+        }
+
+        Array.Clear(_chosen);
+        int chosen = 0;
         int lifecycle = Math.Min(bitsMax, bitsMax / 3), used = 0;
         SelectPass(peer, isLifecycle: true, lifecycle, ref used, ref chosen);
         SelectPass(peer, isLifecycle: false, bitsMax, ref used, ref chosen);
@@ -543,44 +587,56 @@ public sealed class SnapshotWriter
         if (chosen < _candidateCount)
         {
             // Estimated with room to spare: what is really left takes a tenth more of what had no place, over a long round trip just the news that matters.
+            ListChosen();
             used = ChosenBits() + SpareBits;
             SelectPass(peer, isLifecycle: false, bitsMax, ref used, ref chosen);
             SelectPass(peer, isLifecycle: true, bitsMax, ref used, ref chosen);
         }
 
+        ListChosen();
         _leftOut = chosen < _candidateCount;
         Counters.LeftOut += _candidateCount - chosen;
         return chosen;
     }
+
+    private void ListChosen()
+    {
+        int count = 0;
+        for (int word = 0; word < _chosen.Length; word++)
+        {
+            for (ulong rest = _chosen[word]; rest != 0; rest &= rest - 1)
+            {
+                int slot = (word << 6) + BitOperations.TrailingZeroCount(rest);
+                (_chosenAt[count], _chosenSlots[count]) = (_candidateOf[slot], (ushort)slot);
+                count++;
+            }
+        }
+
+        SetChosen(count);
+    }
+
+    private void SetChosen(int count)
+    {
+        _chosenCount = count;
+        for (_chosenLow = 0; _chosenLow < count && _chosenSlots[_chosenLow] < SlotCodec.LowSlots;)
+            _chosenLow++;
+    }
+
+    private (int First, int Count) ChosenOf(int list) => list == 0 ? (0, _chosenLow) : (_chosenLow, _chosenCount - _chosenLow);
 
     private int ChosenBits()
     {
         int bits = 0;
         for (int list = 0; list < SlotCodec.Lists; list++)
         {
-            ReadOnlySpan<ushort> slots = ChosenOf(list);
-            SlotCodec.BestOrder(slots, list, out int gapBits);
+            (int first, int count) = ChosenOf(list);
+            SlotCodec.BestOrder(_chosenSlots.AsSpan(first, count), list, out int gapBits);
             bits += gapBits;
-            foreach (ushort slot in slots)
-            {
-                ref Candidate candidate = ref _candidates[_candidateOf[slot]];
-                bits += candidate.Bits - NameBitsEstimate + SlotCodec.OperationBits(candidate.Operation);
-            }
         }
 
+        foreach (ushort at in _chosenAt.AsSpan(0, _chosenCount))
+            bits += _candidates[at].Bits - NameBitsEstimate + SlotCodec.OperationBits(_candidates[at].Operation);
         return bits;
-    }
-
-    private ReadOnlySpan<ushort> ChosenOf(int list)
-    {
-        int count = 0;
-        for (int word = SlotCodec.FirstOf(list) / 64; word < SlotCodec.LimitOf(list) / 64; word++)
-        {
-            for (ulong rest = _chosen[word]; rest != 0; rest &= rest - 1)
-                _written[count++] = (ushort)((word << 6) + BitOperations.TrailingZeroCount(rest));
-        }
-
-        return _written.AsSpan(0, count);
     }
 
     private void SelectPass(PeerView peer, bool isLifecycle, int bitsMax, ref int used, ref int chosen)
@@ -669,16 +725,12 @@ public sealed class SnapshotWriter
         if (!hasShare)
             sum = 0;
         Span<PeerView.Slot> slots = peer.Slots;
-        for (int word = 0; word < _chosen.Length; word++)
+        foreach (ushort at in _chosenAt.AsSpan(0, _chosenCount))
         {
-            for (ulong rest = _chosen[word]; rest != 0; rest &= rest - 1)
-            {
-                int index = (word << 6) + BitOperations.TrailingZeroCount(rest);
-                ref Candidate candidate = ref _candidates[_candidateOf[index]];
-                ref PeerView.Slot slot = ref slots[index];
-                if (candidate.Operation == SlotOperation.Update || IsOnKept(in candidate))
-                    sum += EntityCodec.CheckShare(new EntityId(slot.Id), slot.AckedHash);
-            }
+            ref Candidate candidate = ref _candidates[at];
+            ref PeerView.Slot slot = ref slots[candidate.Slot];
+            if (candidate.Operation == SlotOperation.Update || IsOnKept(in candidate))
+                sum += EntityCodec.CheckShare(new EntityId(slot.Id), slot.AckedHash);
         }
 
         return (ushort)(sum ^ (sum >> 16));
@@ -690,23 +742,24 @@ public sealed class SnapshotWriter
     {
         for (int list = 0; list < SlotCodec.Lists; list++)
         {
-            ReadOnlySpan<ushort> slots = ChosenOf(list);
+            (int first, int count) = ChosenOf(list);
+            ReadOnlySpan<ushort> slots = _chosenSlots.AsSpan(first, count);
             int order = SlotCodec.BestOrder(slots, list), previous = SlotCodec.FirstOf(list) - 1;
-            SlotCodec.WriteCount(ref writer, slots.Length, order);
-            foreach (ushort slot in slots)
+            SlotCodec.WriteCount(ref writer, count, order);
+            for (int i = 0; i < count; i++)
             {
                 int before = writer.BitCount;
-                WriteOperation(ref writer, peer, slot, previous, order, in request);
+                WriteOperation(ref writer, peer, ref _candidates[_chosenAt[first + i]], previous, order, in request);
                 Counters.OperationBits += writer.BitCount - before;
-                previous = slot;
+                previous = slots[i];
             }
         }
     }
 
-    private void WriteOperation(ref BitWriter writer, PeerView peer, int index, int previous, int order, in SnapshotRequest request)
+    private void WriteOperation(ref BitWriter writer, PeerView peer, ref Candidate candidate, int previous, int order, in SnapshotRequest request)
     {
+        int index = candidate.Slot;
         ref PeerView.Slot slot = ref peer.Slots[index];
-        ref Candidate candidate = ref _candidates[_candidateOf[index]];
         int before = writer.BitCount;
         SlotCodec.Write(ref writer, index, previous, order, candidate.Operation);
         bool owner = (candidate.Audience & 1) != 0, party = (candidate.Audience & 2) != 0;
@@ -730,13 +783,11 @@ public sealed class SnapshotWriter
         if (slot.EnterSequence == 0 && slot.State == SlotState.Entering && slot.SentVersion == 0)
             slot.EnterSequence = request.Sequence.Value;
         slot.Copies = version == slot.SentVersion || slot.SentVersion == 0 ? (byte)Math.Min(slot.Copies + 1, byte.MaxValue) : (byte)1;
-        peer.Unshare(index);
-        slot.SentVersion = version;
-        peer.Share(index);
+        peer.SetSent(index, version);
         slot.SentTick = (ushort)request.Tick.Value;
         slot.Flags &= ~SlotFlags.Due;
         // Told to another audience than before, an ack of an earlier packet does not settle it.
-        slot.IsFresh = candidate.Audience != slot.AckedAudience;
+        peer.SetFresh(index, candidate.Audience != slot.AckedAudience);
         slot.Urgency = 0;
         bool hasContent = slot.State is SlotState.Entering or SlotState.Known;
         peer.AddEntry(index, candidate.Operation, candidate.Audience, version, hasContent ? _history.HashOf(slot.Row, version) : 0);

@@ -5,6 +5,9 @@ namespace Hectare.Replication;
 /// <summary>Where each peer looks from, in columns: whoever has not crossed a line is passed without a look at its view.</summary>
 internal sealed class Viewpoints
 {
+    /// <summary>Words of news of a peer.</summary>
+    public const int NewsWords = SlotCodec.SlotsMax / 64;
+
     private const ulong None = ulong.MaxValue;
 
     private readonly int[] _rows;            // of the avatar; -1: the peer sees nothing
@@ -23,11 +26,19 @@ internal sealed class Viewpoints
     /// <summary>Those that may hold entities not yet entered.</summary>
     public readonly uint[] Pending;
 
+    /// <summary>Of each peer <see cref="NewsWords"/> words: its slots that are to be looked at when it is written.</summary>
+    public readonly NewsWord[] News;
+
+    /// <summary>By peer: cells are pending, or landmarks are to be looked through.</summary>
+    public readonly bool[] HasPending;
+
     public Viewpoints(int peersMax)
     {
+        HasPending = new bool[peersMax];
         Cells = new uint[peersMax * Interest.Side];
         Beyond = new uint[peersMax * Interest.Side];
         Pending = new uint[peersMax * Interest.Side];
+        News = new NewsWord[peersMax * NewsWords];
         _rows = new int[peersMax];
         Array.Fill(_rows, -1);
         _ids = new uint[peersMax];
@@ -46,11 +57,28 @@ internal sealed class Viewpoints
     /// <summary>The peer is new, or gone.</summary>
     public void Clear(int peer)
     {
-        (_rows[peer], _quarters[peer], _hasTimer[peer]) = (-1, None, false);
+        (_rows[peer], _quarters[peer], _hasTimer[peer], HasPending[peer]) = (-1, None, false, false);
         Of(Cells, peer).Clear();
         Of(Beyond, peer).Clear();
         Of(Pending, peer).Clear();
+        NewsOf(peer).Clear();
     }
+
+    /// <summary>Asks for the memory of a peer's cells.</summary>
+    public void Prefetch(int peer)
+    {
+        // Two lines' worth, across three.
+        int first = peer * Interest.Side, middle = first + (Interest.Side / 2), last = first + Interest.Side - 1;
+        Protocol.Prefetch.Line(ref Cells[first]);
+        Protocol.Prefetch.Line(ref Cells[middle]);
+        Protocol.Prefetch.Line(ref Cells[last]);
+        Protocol.Prefetch.Line(ref Pending[first]);
+        Protocol.Prefetch.Line(ref Pending[middle]);
+        Protocol.Prefetch.Line(ref Pending[last]);
+    }
+
+    /// <summary>A peer's words of news.</summary>
+    public Span<NewsWord> NewsOf(int peer) => News.AsSpan(peer * NewsWords, NewsWords);
 
     /// <summary>A peer's words of a bitmap.</summary>
     public static Span<uint> Of(uint[] bitmaps, int peer) => bitmaps.AsSpan(peer * Interest.Side, Interest.Side);
@@ -58,6 +86,9 @@ internal sealed class Viewpoints
     /// <summary>It was followed to there; what lies beyond is looked at again when the timer runs out.</summary>
     public void Followed(int peer, int quarterX, int quarterY, bool hasTimer, Tick timer)
         => (_quarters[peer], _hasTimer[peer], _timers[peer]) = (Pack(quarterX, quarterY), hasTimer, timer);
+
+    /// <summary>True when a peer sees from that row.</summary>
+    public bool SeesFrom(int peer, int row) => _rows[peer] == row;
 
     /// <summary>The row that a peer sees from.</summary>
     public bool TryGetRow(int peer, ReadOnlySpan<uint> idOfRow, out int row)
@@ -71,4 +102,21 @@ internal sealed class Viewpoints
         => _quarters[peer] == Pack(quarterX, quarterY) && !(_hasTimer[peer] && tick >= _timers[peer]);
 
     private static ulong Pack(int quarterX, int quarterY) => ((ulong)(uint)quarterX << 32) | (uint)quarterY;
+}
+
+/// <summary>News of 64 slots.</summary>
+internal struct NewsWord
+{
+    /// <summary>Bit per slot: look at it when the peer is written.</summary>
+    public ulong Slots;
+
+    /// <summary>Bit per slot: there is something that came up after it was last written, so an ack does not settle it.</summary>
+    public ulong Fresh;
+
+    /// <summary>Something came up.</summary>
+    public void Mark(int slot)
+    {
+        Slots |= 1UL << slot;
+        Fresh |= 1UL << slot;
+    }
 }

@@ -24,11 +24,13 @@ public sealed class WorldHistory
     public const int RepublishTicks = 500;
 
     private const int RestTicks = 10;
+    private const int UpdateTicksMax = 256;      // between the steps of an update that is made in advance
     private const int SampleEveryTicks = 3;
     private const int QuietTicksToLeaveSampling = 10;
 
     private readonly WorldState _world;
     private readonly Kind[] _kinds;
+    private readonly int[] _textGroups;        // by kind: groups with a text
     private readonly bool[] _hasDerived;       // by kind: fields that follow from where it is
     private readonly bool[] _isFollowed;       // by kind: a row of it may have news without being dirty
     private readonly ReplicationOptions _options;
@@ -47,6 +49,7 @@ public sealed class WorldHistory
         _kinds = world.Schema.Kinds.ToArray();
         _isFollowed = [.. _kinds.Select(kind => kind.HasMotion || kind.Fields.ToArray().Any(field => field.Type == FieldType.Velocity2))];
         _hasDerived = [.. _kinds.Select(kind => kind.Fields.ToArray().Any(field => field.Type is FieldType.Position2 or FieldType.Velocity2))];
+        _textGroups = [.. _kinds.Select(kind => Enumerable.Range(0, kind.Groups.Length).Sum(group => kind.Groups[group].HasText ? 1 << group : 0))];
         _rows = new Row[world.Capacity];
         _pools = new RingPool[_kinds.Length];
         for (int i = 0; i < _kinds.Length; i++)
@@ -63,7 +66,14 @@ public sealed class WorldHistory
     internal void Prefetch(int row)
     {
         Protocol.Prefetch.Line(ref _rows[row]);
-        Protocol.Prefetch.Line(ref _rows[row].UpdateGroups);
+        Protocol.Prefetch.Line(ref _rows[row].SecondUpdateGroups);
+    }
+
+    /// <summary>Asks for the memory of its newest record.</summary>
+    internal void PrefetchRecord(int row)
+    {
+        ref Row at = ref _rows[row];
+        _pools[at.Kind].Prefetch(at.Block, at.Version);
     }
 
     /// <summary>The entity whose versions a row holds; 0 for none.</summary>
@@ -92,7 +102,11 @@ public sealed class WorldHistory
     public Tick T0(int row, uint version) => _pools[_rows[row].Kind].T0(_rows[row].Block, version);
 
     /// <summary>Content hash of a version that is held.</summary>
-    public uint HashOf(int row, uint version) => _pools[_rows[row].Kind].Hash(_rows[row].Block, version);
+    public uint HashOf(int row, uint version)
+    {
+        ref Row at = ref _rows[row];
+        return version == at.Version ? at.Hash : EntityCodec.ContentHash(_kinds[at.Kind], Record(row, version), T0(row, version));
+    }
 
     /// <summary>The motion that clients extrapolate now; of a kind with motion.</summary>
     public ref readonly PublishedMotion MotionOf(int row) => ref _pools[_rows[row].Kind].MotionOf(_rows[row].Block);
@@ -124,6 +138,7 @@ public sealed class WorldHistory
         int kept = 0;
         for (int i = 0; i < _activeCount; i++)
         {
+            PrefetchActive(i);
             int row = _active[i];
             bool stays = _rows[row].Id != 0 && _rows[row].Id == _world.Id[row]
                 && (_kinds[_rows[row].Kind].HasMotion ? PublishMotion(row, tick) : PublishFields(row, tick));
@@ -134,6 +149,19 @@ public sealed class WorldHistory
         }
 
         _activeCount = kept;
+    }
+
+    // In the order in which they began to move, which is none: each is another line of each column.
+    private void PrefetchActive(int at)
+    {
+        const int RowAhead = 16, MotionAhead = 8;
+        if (at + RowAhead < _activeCount)
+            Prefetch(_active[at + RowAhead]);
+        if (at + MotionAhead >= _activeCount)
+            return;
+        ref Row next = ref _rows[_active[at + MotionAhead]];
+        if (next.Id != 0 && _kinds[next.Kind].HasMotion)
+            Protocol.Prefetch.Line(ref _pools[next.Kind].MotionOf(next.Block));
     }
 
     /// <summary>Frees what destroyed entities held. Called for destroyed rows before the row is reused.</summary>
@@ -202,13 +230,12 @@ public sealed class WorldHistory
         Kind kind = _kinds[at.Kind];
         Span<ulong> record = stackalloc ulong[Schema.WordsMax];
         record = record[..kind.WordCount];
-        ReadOnlySpan<ulong> newest = Record(row, at.Version);
         int changedGroups = 0;
         bool mayDiffer = _hasDerived[at.Kind] || _world.HasChanged(row);
         if (mayDiffer)
         {
             BuildRecord(row, kind, record);
-            changedGroups = ChangedGroups(kind, record, newest);
+            changedGroups = ChangedGroups(kind, record, Record(row, at.Version));
         }
 
         bool teleported = at.TeleportCount != _world.TeleportCount[row];
@@ -221,22 +248,26 @@ public sealed class WorldHistory
         MotionChange change = teleported ? MotionChange.Break : Compare(row, ref at, kind, tick);
         if (change == MotionChange.None)
         {
-            record[0] = newest[0];
             if (changedGroups != 0)
+            {
+                record[0] = Record(row, at.Version)[0];
                 Append(row, kind, record, at.NewestT0, motionChanged: false, isBreak: false, changedGroups);
-            return !IsSettled(row, in at, kind, newest[0]);
+            }
+
+            return !IsSettled(row, in at, kind);
         }
 
         if (!mayDiffer)
-            newest.CopyTo(record);
+            Record(row, at.Version).CopyTo(record);
         (record[0], Tick t0) = MotionWord(row, ref at, kind, change, tick);
         Append(row, kind, record, t0, motionChanged: true, isBreak: change == MotionChange.Break, changedGroups);
         return true;
     }
 
-    private bool IsSettled(int row, in Row at, Kind kind, ulong word)
-        => Motion.IsRest(word) && !at.IsSampling && at.RestTicks >= RestTicks
-            && (_options.IsOff(Mechanisms.RestPublished) || word == RestWord(row, kind));
+    // The ring is looked at last: most that are looked at move, and it is a line of memory for each.
+    private bool IsSettled(int row, in Row at, Kind kind)
+        => at.RestTicks >= RestTicks && !at.IsSampling && Motion.IsRest(Record(row, at.Version)[0])
+            && (_options.IsOff(Mechanisms.RestPublished) || Record(row, at.Version)[0] == RestWord(row, kind));
 
     private ulong RestWord(int row, Kind kind) => Motion.Pack(kind.Grid.Quantize(_world.X[row]), kind.Grid.Quantize(_world.Y[row]), Intent.Rest);
 
@@ -330,41 +361,68 @@ public sealed class WorldHistory
                 at.BreakMask |= (ushort)bit;
         }
 
-        pool.Store(at.Block, version, record, t0, EntityCodec.ContentHash(kind, record, t0), (byte)changedGroups);
-        MakeUpdate(ref at, kind, record, motionChanged, changedGroups);
+        at.Hash = EntityCodec.ContentHash(kind, record, t0);
+        pool.Store(at.Block, version, record, t0, (byte)changedGroups);
+        MakeUpdates(ref at, kind, record);
         if (PublishedCount == _published.Length)
             Array.Resize(ref _published, PublishedCount * 2);
         _published[PublishedCount++] = row;
         _counters.VersionsPublished++;
     }
 
-    // Nearly every peer holds the version before: what it is sent is made here once, and copied.
-    private void MakeUpdate(ref Row at, Kind kind, ReadOnlySpan<ulong> record, bool motionChanged, int changedGroups)
+    // Nearly every peer holds the version before, or the one before that: what it is sent is made here once, and copied.
+    private void MakeUpdates(ref Row at, Kind kind, ReadOnlySpan<ulong> record)
     {
-        int visible = kind.VisibleGroups(owner: false, party: false);
-        int bit = 1 << (int)(at.Version & (Depth - 1));
-        (at.UpdateBits, at.UpdateGroups) = (0, (byte)(changedGroups & visible));
-        if (at.Version == 1 || (motionChanged && (at.BreakMask & bit) != 0))
-            return;
+        (at.Update, at.UpdateBits) = MakeUpdate(in at, kind, record, back: 1, out at.UpdateGroups);
+        (at.SecondUpdate, at.SecondUpdateBits) = MakeUpdate(in at, kind, record, back: 2, out at.SecondUpdateGroups);
+    }
+
+    // No bits when there are too many, or no steps lead here.
+    private (ulong Update, byte Bits) MakeUpdate(in Row at, Kind kind, ReadOnlySpan<ulong> record, uint back, out byte groups)
+    {
+        RingPool pool = _pools[at.Kind];
+        int visible = kind.VisibleGroups(owner: false, party: false), changed = 0, steps = 0;
+        groups = 0;
+        if (at.Version <= back || (back > 1 && _options.IsOff(Mechanisms.Steps)))
+            return default;
+        for (uint version = at.Version - back + 1; version != at.Version + 1; version++)
+        {
+            int bit = 1 << (int)(version & (Depth - 1));
+            changed |= pool.Groups(at.Block, version);
+            if ((at.MotionMask & bit) == 0)
+                continue;
+            steps++;
+            if ((at.BreakMask & bit) != 0 || at.NewestT0 - pool.T0(at.Block, version) > UpdateTicksMax)
+                return default;
+        }
+
+        groups = (byte)(changed & visible);
         Span<byte> buffer = stackalloc byte[sizeof(ulong) + 1];
         var writer = new BitWriter(buffer[..sizeof(ulong)]);
         if (kind.HasMotion)
         {
-            EntityCodec.WriteStepCount(ref writer, at.UpdateSteps, gap: false);
-            if (motionChanged)
-            {
-                (ulong step, int bits) = _pools[at.Kind].Step(at.Block, at.Version);
-                writer.Write(step, bits);
-            }
+            EntityCodec.WriteStepCount(ref writer, steps, gap: false);
+            WriteSteps(ref writer, in at, at.Version - back + 1);
         }
 
-        EntityCodec.WriteGroupMask(ref writer, at.UpdateGroups, visible);
-        WriteGroups(ref writer, kind, record, at.UpdateGroups);
+        EntityCodec.WriteGroupMask(ref writer, groups, visible);
+        WriteGroups(ref writer, kind, record, groups);
         if (writer.Failed || writer.BitCount == 0)
-            return;
-        int updateBits = writer.BitCount;
+            return default;
+        byte bits = (byte)writer.BitCount;
         writer.Finish();
-        (at.Update, at.UpdateBits) = (BinaryPrimitives.ReadUInt64LittleEndian(buffer), (byte)updateBits);
+        return (BinaryPrimitives.ReadUInt64LittleEndian(buffer), bits);
+    }
+
+    private void WriteSteps(ref BitWriter writer, in Row at, uint oldest)
+    {
+        for (uint version = oldest; version != at.Version + 1; version++)
+        {
+            if ((at.MotionMask & (1 << (int)(version & (Depth - 1)))) == 0)
+                continue;
+            (ulong step, int bits) = _pools[at.Kind].Step(at.Block, version);
+            writer.Write(step, bits);
+        }
     }
 
     private bool EncodeStep(RingPool pool, ref Row at, Kind kind, uint previous, ulong word, Tick t0)
@@ -414,20 +472,29 @@ public sealed class WorldHistory
     /// <summary>The delta from a baseline that is held to the newest version, for a peer that sees these groups.</summary>
     internal Delta DeltaFrom(int row, uint baseline, byte audience, int visibleGroups, Tick tick)
     {
+        Delta delta = default;
+        DeltaFrom(row, baseline, audience, visibleGroups, tick, ref delta);
+        return delta;
+    }
+
+    /// <summary>The same, found where it will be needed.</summary>
+    internal void DeltaFrom(int row, uint baseline, byte audience, int visibleGroups, Tick tick, ref Delta delta)
+    {
         ref Row at = ref _rows[row];
         Kind kind = _kinds[at.Kind];
         uint newest = at.Version;
-        // A step from rest carries ten bits of T0, which must not be too old: that is looked at below.
-        if (newest - baseline == 1 && audience == 0 && at.UpdateBits != 0 && (at.UpdateSteps == 0 || tick - at.NewestT0 <= EntityCodec.TickAgeMax))
-            return new Delta { Row = row, Newest = newest, Oldest = at.UpdateSteps > 0 ? newest : 0, Steps = at.UpdateSteps, Groups = at.UpdateGroups, Bits = at.UpdateBits };
+        delta.Row = row;
+        if (audience == 0 && TryGetUpdate(in at, baseline, tick, ref delta))
+            return;
         int owed = (int)(newest - baseline);
-        var delta = new Delta { Row = row, Newest = newest };
+        delta = new Delta { Row = row, Newest = newest };
         RingPool pool = _pools[at.Kind];
+        pool.PrefetchSteps(at.Block, newest);
         for (uint version = baseline + 1; version != newest + 1; version++)
             delta.Groups |= pool.Groups(at.Block, version);
         delta.Groups &= visibleGroups;
         if (!kind.HasMotion)
-            return delta;
+            return;
 
         // Walk back from the newest: count steps until the baseline, a break, or four.
         Span<uint> steps = stackalloc uint[EntityCodec.StepsMax];
@@ -464,7 +531,22 @@ public sealed class WorldHistory
         delta.Steps = count;
         delta.IsGap = cut && count > 0;
         delta.Oldest = count > 0 ? steps[count - 1] : 0;
-        return delta;
+    }
+
+    // A step from rest carries ten bits of T0, which must not be too old.
+    private static bool TryGetUpdate(in Row at, uint baseline, Tick tick, ref Delta made)
+    {
+        uint back = at.Version - baseline;
+        if (back is 0 or > 2)
+            return false;
+        made.Newest = at.Version;
+        made.Oldest = 0;
+        made.Steps = at.StepsOf((int)back);
+        made.IsGap = false;
+        made.Groups = back == 2 ? at.SecondUpdateGroups : at.UpdateGroups;
+        made.Bits = back == 2 ? at.SecondUpdateBits : at.UpdateBits;
+        made.Back = (int)back;
+        return made.Bits > 0 && (made.Steps == 0 || tick - at.NewestT0 <= EntityCodec.TickAgeMax - UpdateTicksMax);
     }
 
     /// <summary>The groups that changed in any version that is held.</summary>
@@ -504,7 +586,7 @@ public sealed class WorldHistory
         ref Row at = ref _rows[delta.Row];
         if (delta.Bits > 0)
         {
-            writer.Write(at.Update, delta.Bits);
+            writer.Write(delta.Back == 2 ? at.SecondUpdate : at.Update, delta.Bits);
             return;
         }
 
@@ -547,10 +629,10 @@ public sealed class WorldHistory
         ref Row at = ref _rows[row];
         Kind kind = _kinds[at.Kind];
         int bits = 0;
-        for (int rest = groups; rest != 0; rest &= rest - 1)
+        for (int rest = groups & _textGroups[at.Kind]; rest != 0; rest &= rest - 1)
         {
             Group group = kind.Groups[BitOperations.TrailingZeroCount(rest)];
-            bits += group.HasText ? GroupTextBits(group, _pools[at.Kind].Record(at.Block, at.Version)) : 0;
+            bits += GroupTextBits(group, _pools[at.Kind].Record(at.Block, at.Version));
         }
 
         return bits;
@@ -612,8 +694,10 @@ public sealed class WorldHistory
         public uint Version;
         public int Block;
         public Tick NewestT0;
+        public uint Hash;              // of the newest version's content
         public int Cell;               // now
         public ulong Update;           // the bits of an update from the version before, for those who are no owner and of no party
+        public ulong SecondUpdate;     // of one from the version before that
         public ushort MotionMask;      // bit (version & 15): that version changed the motion
         public ushort BreakMask;       // bit (version & 15): its motion cannot be stepped to
         public ushort TeleportCount;
@@ -626,10 +710,17 @@ public sealed class WorldHistory
         public bool IsActive;
         public byte UpdateBits;        // 0: it is not made in advance
         public byte UpdateGroups;
+        public byte SecondUpdateBits;
+        public byte SecondUpdateGroups;
 
         public readonly int Owner => OwnerPlace - 1;
 
-        public readonly int UpdateSteps => MotionMask >> (int)(Version & (Depth - 1)) & 1;
+        /// <summary>Motions among the newest versions, one or two.</summary>
+        public readonly int StepsOf(int back)
+        {
+            int newest = MotionMask >> (int)(Version & (Depth - 1)) & 1;
+            return back == 1 ? newest : newest + (MotionMask >> (int)((Version - 1) & (Depth - 1)) & 1);
+        }
     }
 }
 
@@ -643,4 +734,5 @@ internal struct Delta
     public bool IsGap;
     public int Groups;
     public int Bits;      // of the update that was made in advance; 0: it is put together
+    public int Back;      // for which baseline it was made: 1 or 2 versions before the newest
 }
