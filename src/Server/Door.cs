@@ -22,6 +22,7 @@ internal sealed class Door<TInput>
     private readonly PeerAddress[] _open;   // of a token that this zone gives: the client is already where it may be used
     private readonly byte[] _tokenRandom = new byte[TokenAuthority.RandomBytes];
     private int _joins;              // in this tick
+    private readonly HashSet<PeerAddress> _unheard = [];     // of those that were let in and have not joined yet: their acceptance may have been lost
 
     public Door(Zone<TInput> zone, Peers<TInput> peers, ZoneRandom random)
     {
@@ -67,7 +68,12 @@ internal sealed class Door<TInput>
     {
         _used.Sweep(_zone.UnixSeconds);
         _joins = 0;
+        if (_zone.PendingCount == 0)
+            _unheard.Clear();
     }
+
+    /// <summary>A client that was let in has joined, or is gone.</summary>
+    public void Forget(in PeerAddress address) => _unheard.Remove(address);
 
     /// <summary>A token is as good as new: the connection that it made was never heard of.</summary>
     public void Release(Peer<TInput> peer) => _used.Release(peer.Token, peer.ConnectionId);
@@ -103,7 +109,7 @@ internal sealed class Door<TInput>
     public void Response(NetworkGroup<TInput> group, in PeerAddress from, ReadOnlySpan<byte> datagram, long nowNs)
     {
         // A share of their own: who floods requests, which cost nothing to make, keeps out nobody that has a challenge.
-        if (!MayLook(from, nowNs) || !IsInShare(group.TryCountResponse()) || !MayJoin())
+        if (!MayLook(from, nowNs) || !IsInShare(group.TryCountResponse()) || !MayVerify(from, out bool mayJoin))
             return;
         Span<byte> reply = group.Replies.Buffer(group.Replies.Count);
         if (!_handshake.TryVerifyResponse(datagram, from, nowNs, _zone.UnixSeconds, reply, out int refusedBytes, out ConnectRequest request))
@@ -138,6 +144,12 @@ internal sealed class Door<TInput>
             }
         }
 
+        if (!mayJoin)
+        {
+            OverJoins++;
+            return;
+        }
+
         RefuseReason refusal = Judge(request, old, out string text);
         if (refusal != RefuseReason.None)
             Refuse(group, request, refusal, text, reply);
@@ -160,6 +172,7 @@ internal sealed class Door<TInput>
             _zone.Drop(old);
         else if (_peers.IsFull && _zone.ConnectedIn(request.Token.Session) is { } itself)
             _zone.Drop(itself);
+        _unheard.Add(request.From);
         ulong connectionId = DrawConnectionId();
         _used.Put(request.Token.TokenId, connectionId, request.Token.ExpiresUnixSeconds);
         Reply(group, request.From, HandshakeServer.WriteAccepted(request, connectionId, reply));
@@ -248,9 +261,11 @@ internal sealed class Door<TInput>
     }
 
     // Before its token is opened: who waits for its turn costs a look at its source, and asks again in a while.
-    private bool MayJoin()
+    // But not who is in and has not heard of it: its acceptance was lost, and it must not wait behind those who are not.
+    private bool MayVerify(in PeerAddress from, out bool mayJoin)
     {
-        bool may = _joins < _zone.JoinsPerTick;
+        mayJoin = _joins < _zone.JoinsPerTick;
+        bool may = mayJoin || _unheard.Contains(from);
         OverJoins += may ? 0 : 1;
         return may;
     }

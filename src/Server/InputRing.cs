@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Hectare.Protocol;
 
 namespace Hectare.Server;
@@ -40,7 +41,6 @@ internal sealed class InputRing<TInput>
 
     private const int Slots = 64;
 
-    private readonly TInput[] _inputs = new TInput[Slots];      // what came for a tick to run; what ran, of one that has
     private readonly int _windowTicks;
     private readonly int _burstTicks;
     private readonly int _repeatTicks;
@@ -64,12 +64,12 @@ internal sealed class InputRing<TInput>
     public const int EveryMax = Slots;
 
     /// <summary>Bytes of a ring without its inputs, for <see cref="Protocol.Prefetch.Object"/>.</summary>
-    public const int ObjectBytes = 128;
+    public const int ObjectBytes = 64;
 
     /// <summary>Asks for the memory of the tick that runs next.</summary>
-    public void Prefetch() => Protocol.Prefetch.Line(ref _inputs[Next.Value % Slots]);
+    public void Prefetch() => Protocol.Prefetch.Line(ref _inputs[(int)(Next.Value % Slots)]);
 
-    public long MemoryBytes => (_inputs.LongLength + (_every?.LongLength ?? 0)) * System.Runtime.CompilerServices.Unsafe.SizeOf<TInput>() + 96;
+    public long MemoryBytes => (Slots + (_every?.LongLength ?? 0)) * Unsafe.SizeOf<TInput>() + 96;
 
     /// <summary>The tick that runs next.</summary>
     public Tick Next { get; private set; }
@@ -90,7 +90,7 @@ internal sealed class InputRing<TInput>
     public void Reset(Tick next)
     {
         Next = next;
-        Array.Fill(_inputs, TInput.Neutral);
+        ((Span<TInput>)_inputs).Fill(TInput.Neutral);
         _here = 0;
         _tokens = _burstTicks;
         _everyCount = 0;
@@ -118,8 +118,8 @@ internal sealed class InputRing<TInput>
         _tokens--;
         _here |= bit;
         // A packet every 100 ms carries ticks that have run by repetition: where that was what the player held, nothing came too late.
-        bool isAsRun = ahead < 0 && input.Equals(_inputs[tick.Value % Slots]);
-        _inputs[tick.Value % Slots] = input;
+        bool isAsRun = ahead < 0 && input.Equals(_inputs[(int)(tick.Value % Slots)]);
+        _inputs[(int)(tick.Value % Slots)] = input;
         Measure(tick);
         if (ahead >= 0)
             return InputVerdict.Accepted;
@@ -136,9 +136,9 @@ internal sealed class InputRing<TInput>
         ulong bit = 1UL << (int)(tick.Value % Slots);
         bool own = (_here & bit) != 0;
         if (own)
-            Ran(tick, _inputs[tick.Value % Slots]);
+            Ran(tick, _inputs[(int)(tick.Value % Slots)]);
         input = HasInput && tick - InputTick <= _repeatTicks ? _last : TInput.Neutral;
-        _inputs[tick.Value % Slots] = input;
+        _inputs[(int)(tick.Value % Slots)] = input;
         Next = tick.Next;
         // The place of the tick that the window now reaches was used 64 ticks ago.
         _here &= ~(1UL << (int)((tick.Value + (Slots / 2)) % Slots));
@@ -180,5 +180,14 @@ internal sealed class InputRing<TInput>
         _last = input;
         InputTick = tick;
         HasInput = true;
+    }
+
+    // Last, because fields lie in this order: what every tick wants is together before it. What came for a tick to run; what ran, of one that has.
+    private Ring _inputs;
+
+    [InlineArray(Slots)]
+    private struct Ring
+    {
+        private TInput _first;
     }
 }

@@ -56,6 +56,9 @@ internal enum RecordType : byte
 
     /// <summary>An overloaded zone gave up more, or took some of it back: level u8. From the next tick on.</summary>
     Pressure = 7,
+
+    /// <summary>How many may join within a tick from now on: u16.</summary>
+    Joins = 8,
 }
 
 /// <summary>Writes down everything that a zone's run depends on. Tick thread only, between ticks and in their receive phase.</summary>
@@ -67,7 +70,7 @@ internal enum RecordType : byte
 public sealed class ZoneRecorder : IDisposable
 {
     internal const uint Magic = 0x43455248;   // 'HREC', little-endian
-    internal const ushort Version = 2;
+    internal const ushort Version = 3;
     private const int FlushBytes = 1 << 18;
 
     private readonly Stream _file;
@@ -140,6 +143,8 @@ public sealed class ZoneRecorder : IDisposable
     }
 
     internal void Pressure(PressureLevel level) => Next(RecordType.Pressure, 1)[0] = (byte)level;
+
+    internal void Joins(int perTick) => BinaryPrimitives.WriteUInt16LittleEndian(Next(RecordType.Joins, 2), (ushort)perTick);
 
     internal void End(in RecordingEnd end)
     {

@@ -88,6 +88,8 @@ public sealed partial class Zone<TInput> : IZone, IDisposable
         _amnestyEnd = Tick;
         _budget = new ZoneBudget(options);
         _pressure = new ZonePressure(options.Pressure);
+        _joinPace = new JoinPace(options.Limits.JoinsPerTickMax);
+        JoinsPerTick = _joinPace.PerTick;
         _details = [.. Enum.GetValues<PressureLevel>().Select(level => PressureLevels.DetailAt(level, _replicator.Options))];
         game.Start(this);
         _groups = new NetworkGroup<TInput>[sockets.Length];
@@ -207,7 +209,7 @@ public sealed partial class Zone<TInput> : IZone, IDisposable
         for (int i = 0; i < _peers.Limit; i++)
         {
             PrefetchInput(i);
-            if (_peers[i] is { } peer && ((!_restless[i] && !_replicator.IsTurn(i, Tick)) || Attend(peer)))
+            if (_peers[i] is { } peer && (!_restless[i] || Attend(peer)))
                 TakeInput(peer);
         }
 

@@ -20,6 +20,7 @@ public sealed class ZoneLoop<TInput>(Zone<TInput> zone)
     public void Run(CancellationToken stop)
     {
         zone.Pacer = new SendPacer(zone.Options.DatagramsPerMsMax, NetworkGroup<TInput>.BatchDatagrams, () => Clock.NowNs, Clock.WaitUntil);
+        using var pages = new HugePages();
         var schedule = new TickScheduler(Clock.NowNs, zone.Options.TickLengthNs, zone.Options.CatchUpTicksMax);
         try
         {

@@ -6,6 +6,7 @@ namespace Hectare.Server;
 public sealed partial class Zone<TInput>
 {
     private readonly ZonePressure _pressure;
+    private readonly JoinPace _joinPace;
     private readonly Detail[] _details;
     private readonly long[] _ticksAtLevel = new long[PressureLevels.Count];
 
@@ -16,12 +17,14 @@ public sealed partial class Zone<TInput>
     public long TickLengthNs => Options.TickLengthNs * PressureLevels.TickQuarters(PressureLevel) / 4;
 
     /// <summary>Clients that are let in within a tick: fewer while those inside have not enough.</summary>
-    internal int JoinsPerTick => Math.Max(1, Options.Limits.JoinsPerTickMax >> Math.Min((int)PressureLevel, 3));
+    internal int JoinsPerTick { get; private set; }
 
     /// <summary>Says how long the tick that ran last took; between two ticks. Whoever never says it has a zone that never gives anything up.</summary>
-    /// <remarks>Measured time does not come back in a replay, so what follows from it is recorded: the level, when it changes.</remarks>
+    /// <remarks>Measured time does not come back in a replay, so what follows from it is recorded: the level and how many may join, when they change.</remarks>
     public void NoteWork(long workNs)
     {
+        if (_joinPace.Observe(workNs, TickLengthNs))
+            SetJoins(_joinPace.PerTick);
         bool isOther = _pressure.Observe(_nowNs, workNs, TickLengthNs);
         Metrics.Load = _pressure.Load;
         if (isOther)
@@ -38,6 +41,13 @@ public sealed partial class Zone<TInput>
         PressureLevel = level;
         _replicator.SetDetail(_details[(int)level]);
         Log?.PressureChanged(Tick, level);
+    }
+
+    /// <summary>Says how many may join within a tick. Between two ticks.</summary>
+    internal void SetJoins(int perTick)
+    {
+        _recorder?.Joins(perTick);
+        JoinsPerTick = perTick;
     }
 
     // The clients' clocks run ahead of ours until they have followed: their inputs are early by no fault of theirs.

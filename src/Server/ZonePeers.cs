@@ -416,6 +416,7 @@ public sealed partial class Zone<TInput>
 
         peer.Stage = PeerStage.Joined;
         PendingCount--;
+        _door.Forget(peer.Address);
         peer.View = _replicator.AddPeer(peer.Index, Tick);
         Arrival arrival = Arrive(peer);
         EntityId avatar = _game.Joined(peer.Id, in arrival);
@@ -448,6 +449,7 @@ public sealed partial class Zone<TInput>
     {
         bool joined = peer.Stage == PeerStage.Joined;
         PendingCount -= peer.Stage == PeerStage.Welcomed ? 1 : 0;
+        _door.Forget(peer.Address);
         peer.Stage = PeerStage.Leaving;
         peer.LeavingNs = _nowNs;
         CloseReason reason = peer.Connection.CloseReason;
@@ -521,6 +523,7 @@ public sealed partial class Zone<TInput>
     private void WritePacket(NetworkGroup<TInput> group, Peer<TInput> peer)
     {
         Connection connection = peer.Connection;
+        connection.NoticeSilence(_nowNs);
         peer.View?.RateBytesPerSecond = connection.RateBytesPerSecond;
         int lanePending = connection.PendingLaneBytes(_nowNs, out bool onlyBulk);
         int laneShare = LaneShare(group, peer, lanePending);
@@ -610,7 +613,7 @@ public sealed partial class Zone<TInput>
     // one that has not joined gets nothing else anyway.
     private int LaneShare(NetworkGroup<TInput> group, Peer<TInput> peer, int pending)
     {
-        if (peer.View is not { } view)
+        if (peer.View is not { } view || pending == 0)
             return LaneBytesFull;
         int earned = view.RateBytesPerSecond / 4 / Options.TickRate;
         if (pending > peer.LaneBytes)

@@ -83,6 +83,9 @@ public sealed class ZoneReplay<TInput> : IDisposable
                 case RecordType.Pressure:
                     Zone.SetPressure(_reader.ReadLevel());
                     break;
+                case RecordType.Joins:
+                    Zone.SetJoins(_reader.ReadJoins());
+                    break;
                 case RecordType.End:
                     Recorded = new RecordingEnd(_reader.ReadInt64(), _reader.ReadInt64(), (ulong)_reader.ReadInt64());
                     return false;
@@ -225,6 +228,12 @@ internal sealed class RecordingReader(Stream file) : IDisposable
     {
         byte level = ReadByte();
         return level < PressureLevels.Count ? (PressureLevel)level : throw new RecordingException($"the recording is damaged: pressure level {level}");
+    }
+
+    public int ReadJoins()
+    {
+        int joins = ReadUInt16();
+        return joins > 0 ? joins : throw new RecordingException("the recording is damaged: nobody may join");
     }
 
     public long ReadInt64()

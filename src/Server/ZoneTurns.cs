@@ -19,21 +19,24 @@ public sealed partial class Zone<TInput>
     /// <summary>Something came up for a peer: it is looked after in this tick, and in each until nothing is left.</summary>
     private void Stir(Peer<TInput> peer) => _restless[peer.Index] = true;
 
-    private static bool IsRestless(NetworkGroup<TInput> group, Peer<TInput> peer)
+    private bool IsRestless(NetworkGroup<TInput> group, Peer<TInput> peer)
     {
         Connection connection = peer.Connection;
         return peer.Stage != PeerStage.Joined || connection.State != ConnectionState.Connected || peer.HasMessages || connection.OwesAck || connection.QueuedLaneBytes > 0
-            || peer.Path is { IsActive: true } || peer.Offences.HasAny || peer.View is not { IsDueAtOnce: false } || group.Writer.IsFast(connection.LossShare);
+            || peer.Path is { IsActive: true } || peer.Offences.HasAny || peer.View is not { IsDueAtOnce: false } || group.Writer.IsFast(connection.LossShare)
+            || connection.IsTimedOut(_nowNs) || _nowNs >= peer.SlowLookNs || (peer.SessionRow != SessionTable.None && _nowNs >= peer.NextResumeNs);
     }
 
     // ---- memory ----
 
     private void PrefetchInput(int index)
     {
-        Prefetch.Object(_peers[index + PeerAhead], Peer<TInput>.PrefetchBytes);
-        if (_peers[index + BehindAhead] is { } near)
+        // A tenth of a microsecond each.
+        const int Faster = 4;
+        Prefetch.Object(_peers[index + (Faster * PeerAhead)], Peer<TInput>.PrefetchBytes);
+        if (_peers[index + (Faster * BehindAhead)] is { } near)
             Prefetch.Object(near.Inputs, InputRing<TInput>.ObjectBytes);
-        if (_peers[index + KeyAhead] is { } next)
+        if (_peers[index + (Faster * KeyAhead)] is { } next)
             next.Inputs.Prefetch();
     }
 
@@ -47,7 +50,7 @@ public sealed partial class Zone<TInput>
         if (TryReadId(batch, at + PartsAhead, out id) && _peers.Find(id) is { } known)
         {
             Prefetch.Object(known.Connection, Connection.ObjectBytes);
-            Prefetch.Object(known.View, Replication.PeerView.ObjectBytes);
+            Replication.PeerView.Prefetch(known.View);
             Prefetch.Object(known.Inputs, InputRing<TInput>.ObjectBytes);
         }
 
@@ -59,7 +62,10 @@ public sealed partial class Zone<TInput>
         }
 
         if (TryReadId(batch, at + KeyAhead, out id) && _peers.Find(id) is { } next)
+        {
             next.Connection.PrefetchOpening();
+            next.View?.PrefetchAcked();
+        }
     }
 
     private static bool TryReadId(DatagramBatch batch, int at, out ulong id)
@@ -79,7 +85,8 @@ public sealed partial class Zone<TInput>
         {
             Peer<TInput> peer = _peers[due[at + PartsAhead]]!;
             Prefetch.Object(peer.Connection, Connection.ObjectBytes);
-            Prefetch.Object(peer.View, Replication.PeerView.ObjectBytes);
+            Replication.PeerView.Prefetch(peer.View);
+            Prefetch.Object(peer.Inputs, InputRing<TInput>.ObjectBytes);
         }
 
         if (at + BehindAhead < due.Length)
@@ -90,6 +97,10 @@ public sealed partial class Zone<TInput>
         }
 
         if (at + KeyAhead < due.Length)
-            _peers[due[at + KeyAhead]]!.Connection.PrefetchSealing();
+        {
+            Peer<TInput> peer = _peers[due[at + KeyAhead]]!;
+            peer.Connection.PrefetchSealing();
+            peer.View?.PrefetchSlots();
+        }
     }
 }
