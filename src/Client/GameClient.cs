@@ -266,6 +266,37 @@ public sealed class GameClient<TInput>
     /// <summary>The next message of the server; valid until the next call of any method.</summary>
     public bool TryReceiveMessage(out Lane lane, out ReadOnlySpan<byte> message) => _inbox.TryTake(out lane, out message);
 
+    // ---- memory, for programs of many clients ----
+
+    /// <summary>Bytes of a client that are read in every call, for <see cref="Prefetch.Object"/>: the first of four steps, each taken some clients before the next,
+    /// so that a program of thousands waits for the memory of all of them at once. Hints: nothing else happens.</summary>
+    public const int ObjectBytes = 448;
+
+    /// <summary>The second step: what the client names.</summary>
+    public void PrefetchParts()
+    {
+        Prefetch.Object(_connection, Connection.ObjectBytes);
+        Prefetch.Object(_clock, ServerClock.ObjectBytes);
+        Prefetch.Object(_inbox, MessageInbox.ObjectBytes);
+        Prefetch.Length(_inputs);
+        Prefetch.Length(_unacked);
+        Prefetch.Length(_coming);
+        _inputClock.Prefetch();
+    }
+
+    /// <summary>The third step: what those name.</summary>
+    public void PrefetchBehind()
+    {
+        _connection?.PrefetchParts();
+        _clock?.PrefetchNext();
+    }
+
+    /// <summary>The fourth step: the key of what comes in.</summary>
+    public void PrefetchOpening() => _connection?.PrefetchOpening();
+
+    /// <summary>The fourth step: the key of what goes out.</summary>
+    public void PrefetchSealing() => _connection?.PrefetchSealing();
+
     // ---- what comes in ----
 
     // False: the packet is refused whole, as if it had been lost.

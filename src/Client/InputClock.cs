@@ -37,6 +37,14 @@ internal struct InputClock
     /// <summary>Ticks ahead of the estimate of the server's tick.</summary>
     public readonly double LeadTicks => _lead;
 
+    /// <summary>Asks for its memory.</summary>
+    public readonly void Prefetch()
+    {
+        Protocol.Prefetch.Length(_leads);
+        Protocol.Prefetch.Element(_leads, (int)(Tick.Value % LeadsMax));
+        Protocol.Prefetch.Length(_margins);
+    }
+
     /// <summary>The first tick: by the round trip alone.</summary>
     public void Start(double serverTick, long leastRoundTripNs, long tickLengthNs)
     {

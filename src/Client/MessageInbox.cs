@@ -9,6 +9,9 @@ internal sealed class MessageInbox
     /// <summary>No more is taken from the lanes once this many bytes wait.</summary>
     public const int BytesMax = 256 * 1024;
 
+    /// <summary>Bytes of the object.</summary>
+    public const int ObjectBytes = 32;
+
     private const int HeadBytes = 5;
 
     private byte[] _bytes = [];

@@ -19,6 +19,9 @@ public sealed class ServerClock
     /// <summary>Samples older than this count no more.</summary>
     public const long WindowNs = 10_000_000_000;
 
+    /// <summary>Bytes of a clock that every packet wants, for <see cref="Prefetch.Object"/>.</summary>
+    internal const int ObjectBytes = 216;
+
     private const int SamplesMax = 256;
     private const int WorstMax = 4;                          // all but 1 % of 256 samples: the fourth worst at most
     private const double ReferenceRate = 0.05;
@@ -69,6 +72,16 @@ public sealed class ServerClock
 
     /// <summary>True after the first snapshot.</summary>
     public bool IsRunning { get; private set; }
+
+    /// <summary>Asks for the memory of the next sample, and of the oldest.</summary>
+    internal void PrefetchNext()
+    {
+        Prefetch.Length(_samples);
+        Prefetch.Element(_samples, _sampleCount & (SamplesMax - 1));
+        Prefetch.Element(_samples, _windowStart & (SamplesMax - 1));
+        Prefetch.Length(_anchors);
+        Prefetch.Element(_anchors, Math.Max(0, _anchorCount - 1) & (AnchorsMax - 1));
+    }
 
     /// <summary>The fractional tick to draw; wrapped to 32 bits as ticks are. Never goes back, save by a step.</summary>
     public double PresentationTick { get; private set; } = double.NaN;

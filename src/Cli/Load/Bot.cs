@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using Hectare.Client;
 using Hectare.Farm;
 using Hectare.Protocol;
@@ -11,6 +10,9 @@ internal sealed class Bot(int index, GameClient<TopDownInput> client, FarmBot ha
 {
     // Ticks that its hands are ahead of its inputs: more than lie between two packets, so that it wakes only to send, or when an input changes.
     private const int AheadTicks = 4;
+
+    private const int ObjectBytes = 112;
+    private const int HandsBytes = 128;
 
     private readonly TopDownInput[] _ahead = new TopDownInput[AheadTicks];
     private int _aheadCount;
@@ -63,26 +65,15 @@ internal sealed class Bot(int index, GameClient<TopDownInput> client, FarmBot ha
         }
     }
 
-    /// <summary>Reads of each what its next call will read, one level of references after the other: the processor then waits for the memory of all of them
-    /// at once and not for one after the other. 10,000 clients are far more than its caches hold; a quarter of an update's time.</summary>
-    /// <returns>Of no use, but that nobody may leave the reading out.</returns>
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    public static long Touch(ReadOnlySpan<Bot> bots)
-    {
-        long touched = 0;
-        foreach (Bot bot in bots)
-            touched += bot.Index;
-        foreach (Bot bot in bots)
-            touched += bot.Client.SnapshotCount;
-        foreach (Bot bot in bots)
-            touched += (long)bot.Client.State + bot.Client.InputTick.Value;
-        foreach (Bot bot in bots)
-        {
-            ClientStats stats = bot.Client.Stats;
-            touched += stats.SentBytes + stats.DelayNs + stats.RttMinNs;
-        }
+    /// <summary>Asks for a bot's memory.</summary>
+    public static void Prefetch(Bot bot) => Protocol.Prefetch.Object(bot, ObjectBytes);
 
-        return touched;
+    /// <summary>Asks for its client's, and its hands'.</summary>
+    public void PrefetchClient()
+    {
+        Protocol.Prefetch.Object(Client, GameClient<TopDownInput>.ObjectBytes);
+        Protocol.Prefetch.Object(hands, HandsBytes);
+        Protocol.Prefetch.Length(_ahead);
     }
 
     /// <summary>It tries again to join, as a player would.</summary>

@@ -351,7 +351,8 @@ internal sealed class LoadRun(LoadSettings settings, Screen screen)
     }
 
     // Hostile ones that were sent away hold their places a little longer, and take a second one where they try their token twice.
-    private int PlayersMax => Math.Min(16_384, settings.Players + (2 * settings.Hostile));
+    // Some more than there are: who gave up on a late answer comes again while its place is still held.
+    private int PlayersMax => Math.Min(16_384, settings.Players + (settings.Players / 16) + 16 + (2 * settings.Hostile));
 
     private IEnumerable<string> HostileArguments(int port) =>
     [
