@@ -98,7 +98,7 @@ public sealed class PeerViewTests
         Assert.True(IsNews(slot));
     }
 
-    private bool IsNews(int slot) => (_view.News[slot >> 6] >> slot & 1) != 0;
+    private bool IsNews(int slot) => (_view.News[slot >> 6].Slots >> slot & 1) != 0;
 
     [Theory]
     [InlineData(32, 0)]

@@ -126,7 +126,7 @@ internal sealed record Mutation(string Name, params int[] Seeds)
     {
         if (view.News.IsEmpty)
             return;
-        ref ulong word = ref view.News[(int)(system.Zone.Tick.Value % (uint)view.News.Length)];
-        word &= word - 1;
+        ref NewsWord word = ref view.News[(int)(system.Zone.Tick.Value % (uint)view.News.Length)];
+        word.Slots &= word.Slots - 1;
     }
 }

@@ -60,24 +60,63 @@ public sealed class JoiningStormTests(ITestOutputHelper output)
     }
 
     [Fact]
-    public void A_zone_under_pressure_lets_fewer_in()
+    public void A_zone_whose_ticks_take_long_lets_one_in_at_a_time_and_then_more_again()
     {
         var options = new ZoneOptions { PlayersMax = 256, EntitiesMax = 4_096, Limits = new ZoneLimits { JoinsPerTickMax = 16 } };
-        int[] most = new int[PressureLevels.Count];
-        for (PressureLevel level = PressureLevel.Full; level <= PressureLevel.Slowest; level++)
+        using var bench = new ZoneBench(options);
+        int busy = Most(workPercent: 80, firstClient: 0), calm = Most(workPercent: 30, firstClient: 100);
+        Assert.Equal((1, 16), (busy, calm));
+
+        int Most(int workPercent, int firstClient)
         {
-            using var bench = new ZoneBench(options);
-            bench.Zone.SetPressure(level);
+            // Long enough for the pace to be what such ticks make it.
+            for (int tick = 0; tick < 120; tick++)
+                Tick();
             for (int i = 0; i < 100; i++)
-                Knock(bench, i);
-            for (int before = 0, tick = 0; tick < 60; tick++, before = bench.Zone.PeerCount)
+                Knock(bench, firstClient + i);
+            int most = 0;
+            for (int before = bench.Zone.PeerCount, tick = 0; tick < 60; tick++, before = bench.Zone.PeerCount)
             {
+                Tick();
+                most = Math.Max(most, bench.Zone.PeerCount - before);
+            }
+
+            return most;
+
+            void Tick()
+            {
+                bench.Zone.NoteWork(bench.Zone.TickLengthNs * workPercent / 100);
                 bench.Run(1);
-                most[(int)level] = Math.Max(most[(int)level], bench.Zone.PeerCount - before);
             }
         }
+    }
 
-        Assert.Equal([16, 8, 4, 2, 2, 2, 2, 2], most);
+    [Fact]
+    public void The_pace_of_joins_halves_when_a_tick_is_busy_and_grows_by_one_after_six_that_are_calm()
+    {
+        var pace = new JoinPace(40);
+        var paces = new List<int>();
+        foreach (int percent in Enumerable.Repeat(80, 6).Concat(Enumerable.Repeat(64, 6)).Append(70).Concat(Enumerable.Repeat(64, 6)))
+        {
+            pace.Observe(percent, tickLengthNs: 100);
+            paces.Add(pace.PerTick);
+        }
+
+        Assert.Equal([20, 10, 5, 2, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 3], paces);
+    }
+
+    [Fact]
+    public void Who_is_in_and_has_not_heard_of_it_is_told_again_while_others_wait()
+    {
+        var options = new ZoneOptions { PlayersMax = 1_024, EntitiesMax = 4_096, Limits = new ZoneLimits { JoinsPerTickMax = 1 } };
+        using var bench = new ZoneBench(options, link: LinkProfile.Perfect with { Name = "a fifth lost", LossShare = 0.4 });
+        for (int i = 0; i < 1_000; i++)
+            Knock(bench, i);
+        bench.Run(270);
+        int deaf = bench.Zone.PeerCount - bench.Clients.Count(client => client.Connection.State == ConnectionState.Connected);
+        Assert.InRange(bench.Zone.PeerCount, 200, 300);
+        // Those whose answer is on its way, or lost again: 18 where they wait with the others.
+        Assert.InRange(deaf, 0, 14);
     }
 
     // Each from a host of its own, as the zone sees it.
