@@ -21,9 +21,9 @@ public sealed class ThreadedAllocationTests(ITestOutputHelper output)
     private const int WarmUpTicks = 300;
     private const int Ticks = 300;
 
-    // 128 more slots of 36 bytes and a bit each; the new table of at most 1,024.
-    private const long GrowthBytes = (128 * 36) + 16;
-    private const long TableBytesMax = (1_024 * 36) + 128 + 48;
+    // 128 more slots of 32 bytes; the new table of at most 1,024.
+    private const long GrowthBytes = 128 * 32;
+    private const long TableBytesMax = (1_024 * 32) + 48;
 
     // The runtime and the test runner live in the process too: 88 bytes, once, were seen in 600 ticks. One byte a peer and tick would be 150,000.
     private const long OtherBytesMax = 1_024;
