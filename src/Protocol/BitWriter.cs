@@ -13,6 +13,8 @@ public ref struct BitWriter
     private int _storedBytes;
     private readonly int _capacityBits;
 
+    private const uint GolombAtOnce = 1 << 16;
+
     /// <summary>Starts at the first bit of <paramref name="buffer"/>.</summary>
     public BitWriter(Span<byte> buffer)
     {
@@ -66,11 +68,28 @@ public ref struct BitWriter
     /// <remarks>w = value + 2^k; as many ones as w has bits above k + 1, a zero, then the bits of w below its highest.</remarks>
     public void WriteGolomb(uint value, int k)
     {
+        if (value < GolombAtOnce)
+        {
+            ulong code = Golomb(value, k, out int bits);
+            Write(code, bits);
+            return;
+        }
+
         ulong w = value + (1UL << k);
         int low = BitOperations.Log2(w);
         int ones = low - k;
         Write((1UL << ones) - 1, ones + 1);
         Write(w, low);
+    }
+
+    /// <summary>The code of a value below 2^16, of an order of at most 15, and how many bits it has: at most 34.</summary>
+    public static ulong Golomb(uint value, int k, out int bits)
+    {
+        Contract.Assert(value < GolombAtOnce && k <= 15);
+        ulong w = value + (1UL << k);
+        int low = BitOperations.Log2(w), ones = low - k;
+        bits = ones + 1 + low;
+        return ((1UL << ones) - 1) | ((w & ((1UL << low) - 1)) << (ones + 1));
     }
 
     /// <summary>A signed value as zigzag and Golomb: 0, -1, 1, -2 ... become 0, 1, 2, 3 ...</summary>

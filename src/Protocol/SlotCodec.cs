@@ -32,8 +32,6 @@ public static class SlotCodec
     /// <summary>Slots of the first list.</summary>
     public const int LowSlots = 128;
 
-    private const int OrdersTried = 4;
-
     /// <summary>Lists of a snapshot.</summary>
     public const int Lists = 2;
 
@@ -69,9 +67,17 @@ public static class SlotCodec
     /// <summary>The slot, as the gap to the one before (before the first: the slot before the list's first), and its operation: 0 update, 10 enter, 110 leave, 1110 destroy, 1111 absolute.</summary>
     public static void Write(ref BitWriter writer, int slot, int previousSlot, int order, SlotOperation operation)
     {
-        writer.WriteGolomb((uint)(slot - previousSlot - 1), order);
-        int ones = (int)operation;
-        writer.Write((1UL << ones) - 1, OperationBits(operation));
+        ulong name = Name(slot, previousSlot, order, operation, out int bits);
+        writer.Write(name, bits);
+    }
+
+    /// <summary>The bits of <see cref="Write"/>, at most 40.</summary>
+    public static ulong Name(int slot, int previousSlot, int order, SlotOperation operation, out int bits)
+    {
+        ulong gap = BitWriter.Golomb((uint)(slot - previousSlot - 1), order, out bits);
+        ulong name = gap | (((1UL << (int)operation) - 1) << bits);
+        bits += OperationBits(operation);
+        return name;
     }
 
     /// <summary>Bits of an operation's code.</summary>
@@ -106,23 +112,33 @@ public static class SlotCodec
         if (slots.IsEmpty)
             return 0;
         int mean = (slots[^1] - FirstOf(list)) / slots.Length;
-        int high = BitOperations.Log2((uint)mean + 1) + 1, low = Math.Max(0, high - (OrdersTried - 1));
-        Span<int> bits = stackalloc int[OrdersTried];
-        bits.Clear();
+        int high = BitOperations.Log2((uint)mean + 1) + 1, low = Math.Max(0, high - 3);
+        // Of four orders at once, the sums of their codes' logarithms: what is in BitWriter.GolombBits beside them is the same for all gaps.
+        int log0 = 0, log1 = 0, log2 = 0, log3 = 0;
         int previous = FirstOf(list) - 1;
         foreach (ushort slot in slots)
         {
             uint gap = (uint)(slot - previous - 1);
             previous = slot;
-            for (int i = 0; i < OrdersTried; i++)
-                bits[i] += BitWriter.GolombBits(gap, low + i);
+            log0 += BitOperations.Log2(gap + (1u << low));
+            log1 += BitOperations.Log2(gap + (2u << low));
+            log2 += BitOperations.Log2(gap + (4u << low));
+            log3 += BitOperations.Log2(gap + (8u << low));
         }
 
-        int best = 0;
-        for (int i = 1; i <= high - low; i++)
-            best = bits[i] < bits[best] ? i : best;
-        (gapBits, best) = (bits[best], low + best);
+        int best = low;
+        gapBits = (2 * log0) + (slots.Length * (1 - low));
+        Take(log1, low + 1, slots.Length, ref best, ref gapBits);
+        Take(log2, low + 2, slots.Length, ref best, ref gapBits);
+        Take(log3, low + 3, slots.Length, ref best, ref gapBits);
         return best;
+
+        void Take(int logs, int order, int count, ref int best, ref int bits)
+        {
+            int its = (2 * logs) + (count * (1 - order));
+            if (order <= high && its < bits)
+                (best, bits) = (order, its);
+        }
     }
 }
 

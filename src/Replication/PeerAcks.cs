@@ -69,28 +69,29 @@ public sealed partial class PeerView
             MarkUnknown(slot, refused);
     }
 
-    internal void BeginPacketRecord(SequenceNumber sequence)
+    internal void BeginPacketRecord(SequenceNumber sequence, int entries)
     {
         if (_packetHead - _packetTail == PacketsMax)
             ForgetOldest();
-        _packets[_packetHead % PacketsMax] = new PacketRecord { Sequence = sequence, EntryStart = _entryHead };
-    }
-
-    internal void AddEntry(int slot, SlotOperation operation, byte audience, uint version, uint hash)
-    {
-        if (_entryCount == _entries.Length && _entries.Length < EntriesMax)
+        while (_entryCount + entries > _entries.Length && _entries.Length < EntriesMax)
             GrowEntries();
         // Keep-alives among the oldest have no entries: forgetting one of them makes no room.
-        while (_entryCount == _entries.Length && _packetTail != _packetHead)
+        while (_entryCount + entries > _entries.Length && _packetTail != _packetHead)
             ForgetOldest();
-
-        _entries[_entryHead & _entryMask] = new Entry((uint)slot | ((uint)operation << 10) | ((uint)audience << 13) | (version << 16), hash);
-        _entryHead++;
-        _entryCount++;
-        _packets[_packetHead % PacketsMax].EntryCount++;
+        _packets[_packetHead % PacketsMax] = new PacketRecord { Sequence = sequence, EntryStart = _entryHead, EntryCount = (ushort)entries };
+        _entryCount += entries;
     }
 
-    internal void EndPacketRecord() => _packetHead++;
+    /// <summary>One of as many entries as were asked for.</summary>
+    internal void AddEntry(int slot, SlotOperation operation, byte audience, uint version, uint hash)
+        => _entries[_entryHead++ & _entryMask] = new Entry((uint)slot | ((uint)operation << 10) | ((uint)audience << 13) | (version << 16), hash);
+
+    internal void EndPacketRecord()
+    {
+        ref readonly PacketRecord packet = ref _packets[_packetHead % PacketsMax];
+        Contract.Assert(_entryHead - packet.EntryStart == packet.EntryCount);
+        _packetHead++;
+    }
 
     // Its fate can no longer be told: the unknown, before its time.
     private void ForgetOldest()

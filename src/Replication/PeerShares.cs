@@ -12,7 +12,9 @@ namespace Hectare.Replication;
 public sealed partial class PeerView
 {
     private const int Shares = 32;
-    private const uint ShareVersionsMax = WorldHistory.Depth - 4;   // sent since B: beyond, the peer's own ring may have lost the version as of B
+
+    /// <summary>Versions sent since B: beyond, the peer's own ring may have lost the version as of B, for what an audience was told between two is one more to it.</summary>
+    internal const uint VersionsSinceMax = WorldHistory.Depth - 4;
 
     // In the view itself: an array is another place in memory, and its length one more line of it.
     private ShareSums _shareSums;
@@ -34,10 +36,9 @@ public sealed partial class PeerView
     internal void Share(int index) => AddShare(index, in _slots[index], 1);
 
     /// <summary>A version was written into a packet.</summary>
-    internal void SetSent(int index, uint version)
+    internal void SetSent(int index, ref Slot slot, uint version)
     {
-        ref Slot slot = ref _slots[index];
-        bool isOutside = version - slot.AckedVersion > ShareVersionsMax || slot.SentVersion - slot.AckedVersion > ShareVersionsMax;
+        bool isOutside = version - slot.AckedVersion > VersionsSinceMax || slot.SentVersion - slot.AckedVersion > VersionsSinceMax;
         if (isOutside)
             Unshare(index);
         slot.SentVersion = version;
@@ -48,7 +49,7 @@ public sealed partial class PeerView
     private void AddShare(int index, in Slot slot, int sign)
     {
         bool isHeld = slot.AckedVersion != 0 && !slot.Has(SlotFlags.OnKept);
-        if (slot.Has(SlotFlags.Unknown) || (isHeld && slot.SentVersion - slot.AckedVersion > ShareVersionsMax))
+        if (slot.Has(SlotFlags.Unknown) || (isHeld && slot.SentVersion - slot.AckedVersion > VersionsSinceMax))
             _shareGaps[index % Shares] = (ushort)(_shareGaps[index % Shares] + sign);
         else if (isHeld)
             _shareSums[index % Shares] += (uint)sign * EntityCodec.CheckShare(new EntityId(slot.Id), slot.AckedHash);

@@ -175,20 +175,14 @@ public sealed partial class PeerView
     /// <summary>True when the peer has entered, or is entering, the entity.</summary>
     public bool Knows(EntityId id) => FindSlot(id.Value) >= 0;
 
-    /// <summary>Asks for the memory that an ack leads to: some peers before <see cref="PrefetchAcked"/>, once the view's own is here.</summary>
+    /// <summary>Asks for the memory that an ack leads to, beside that of <see cref="PrefetchNews"/>: some peers before <see cref="PrefetchAcked"/>, once the view's own is here.</summary>
     public void PrefetchAcks()
     {
         Protocol.Prefetch.Line(ref _packets[_packetTail % PacketsMax]);
-        Protocol.Prefetch.Length(_slots);
-        Protocol.Prefetch.Length(_entries);
         int oldest = (_entryHead - _entryCount) & _entryMask;
         Protocol.Prefetch.Element(_entries, oldest);
         Protocol.Prefetch.Element(_entries, (oldest + EntriesPerLine) & _entryMask);
         Protocol.Prefetch.Element(_entries, (oldest + (2 * EntriesPerLine)) & _entryMask);
-        ref NewsWord news = ref _viewpoints.NewsOf(Index)[0];
-        Protocol.Prefetch.Line(ref news);
-        Protocol.Prefetch.Line(ref Unsafe.Add(ref news, 1));
-        Protocol.Prefetch.Line(ref Unsafe.Add(ref news, 5));
     }
 
     /// <summary>Asks for the slots of the packet whose ack is next: a peer or two before <see cref="OnAck"/>.</summary>
@@ -211,6 +205,8 @@ public sealed partial class PeerView
         Protocol.Prefetch.Line(ref Unsafe.Add(ref news, 11));
         Protocol.Prefetch.Length(_slots);
         Protocol.Prefetch.Length(_entries);
+        Protocol.Prefetch.Length(_map);
+        Protocol.Prefetch.Length(_kept);
         Protocol.Prefetch.Element(_entries, _entryHead & _entryMask);
         Protocol.Prefetch.Element(_entries, (_entryHead + EntriesPerLine) & _entryMask);
         Protocol.Prefetch.Element(_entries, (_entryHead + (2 * EntriesPerLine)) & _entryMask);
@@ -233,6 +229,14 @@ public sealed partial class PeerView
     {
         Protocol.Prefetch.Element(_slots, slot);
         Protocol.Prefetch.Element(_slots, slot, Unsafe.SizeOf<Slot>() - 1);
+    }
+
+    /// <summary>Asks for what following a viewpoint looks at: some peers before it is followed.</summary>
+    internal void PrefetchFollowing()
+    {
+        Protocol.Prefetch.Length(_map);
+        Protocol.Prefetch.Length(_slots);
+        _viewpoints.PrefetchFollowing(Index);
     }
 
     /// <summary>Asks for the lines of a view that are read for every packet: before any of the others.</summary>
@@ -382,6 +386,16 @@ public sealed partial class PeerView
 
     /// <summary>Asks for the memory of <see cref="FindSlot"/>.</summary>
     internal void PrefetchFind(uint id) => Protocol.Prefetch.Element(_map, Home(id, _mapMask));
+
+    /// <summary>The second step: the slot that is looked at first, or what was kept of an entity that has none.</summary>
+    internal void PrefetchFound(uint id)
+    {
+        int entry = _map[Home(id, _mapMask)];
+        if (entry != 0)
+            Protocol.Prefetch.Element(_slots, entry - 1);
+        else
+            Protocol.Prefetch.Element(_kept, KeptPlace(id));
+    }
 
     internal int FindSlot(uint id)
     {

@@ -91,8 +91,11 @@ public sealed class WriterCounters
     /// <summary>Enters of that sort.</summary>
     public long AbsoluteEnters;
 
-    /// <summary>Bits of headers.</summary>
+    /// <summary>Bits of headers, own state included.</summary>
     public long HeaderBits;
+
+    /// <summary>Of these, bits of the peer's own state.</summary>
+    public long OwnBits;
 
     /// <summary>Bits of densities.</summary>
     public long DensityBits;
@@ -131,6 +134,7 @@ public sealed class WriterCounters
         EnterBits += other.EnterBits;
         AbsoluteEnters += other.AbsoluteEnters;
         HeaderBits += other.HeaderBits;
+        OwnBits += other.OwnBits;
         DensityBits += other.DensityBits;
         RowsEntered += other.RowsEntered;
         SlotsPulled += other.SlotsPulled;

@@ -1,4 +1,3 @@
-using System.Numerics;
 using Hectare.Protocol;
 using Hectare.World;
 
@@ -37,7 +36,7 @@ public readonly struct SnapshotRequest
 /// One instance per writing thread; it holds the scratch. <see cref="Prepare"/> collects, <see cref="Write"/> selects and writes; both on the
 /// same peer, one after the other, while world and history are frozen.
 /// </remarks>
-public sealed class SnapshotWriter
+public sealed partial class SnapshotWriter
 {
     private const int BucketCount = 16;
     private const int OwnWeight = ushort.MaxValue;   // a bucket of its own: nobody's patience passes it
@@ -62,7 +61,9 @@ public sealed class SnapshotWriter
     private readonly int[] _bucketNext = new int[SlotCodec.SlotsMax];
     private readonly int[] _bucketFirst = new int[BucketCount];
     private readonly ushort[] _candidateOf = new ushort[SlotCodec.SlotsMax];
-    private readonly ushort[] _gathered = new ushort[SlotCodec.SlotsMax];
+    private readonly int[] _gathered = new int[SlotCodec.SlotsMax];      // scratch
+    private readonly bool[] _isForAll;         // by kind: told to everyone near, whoever they are
+    private readonly byte[] _sampledGroups;    // by kind: those that a level of detail holds back
     private readonly ushort[] _chosenAt = new ushort[SlotCodec.SlotsMax];        // candidates that are written, by slot,
     private readonly ushort[] _chosenSlots = new ushort[SlotCodec.SlotsMax];     // and their slots
     private int _chosenCount;
@@ -75,6 +76,12 @@ public sealed class SnapshotWriter
     private int _preparedBits;
     private int _freshBits;
     private int _copies;            // of near news while its ack is awaited
+    private readonly int _cellUnits;
+    private long _nearSquared;
+    private long _farSquared;
+    private int _viewX;
+    private int _viewY;
+    private bool _mayTakeMade;      // of the peer's updates, those that were made for all
     private bool _leftOut;
 
     /// <summary>A writer for the peers of one replicator.</summary>
@@ -85,7 +92,10 @@ public sealed class SnapshotWriter
         _history = replicator.History;
         _options = replicator.Options;
         _detail = replicator.Detail;
+        _cellUnits = _world.Grid.CellUnits;
         _kinds = _world.Schema.Kinds.ToArray();
+        _isForAll = [.. _kinds.Select(kind => kind.Visibility == Visibility.ByDistance && kind.FarRadiusUnits == 0)];
+        _sampledGroups = [.. _kinds.Select(kind => (byte)Enumerable.Range(0, kind.Groups.Length).Sum(group => kind.Groups[group].Sampled ? 1 << group : 0))];
         _crowd = new Crowd(replicator, Counters);
         _holdersLog = replicator.NewHoldersLog();
     }
@@ -129,6 +139,9 @@ public sealed class SnapshotWriter
         return IsPromised || _candidateCount > 0 || densityDue || _options.FixedRate;
     }
 
+    /// <summary>The snapshot prepared last is not sent now: what it had to say has waited once more, and comes before what is newer.</summary>
+    public void Postpone(PeerView peer) => Weigh(peer);
+
     /// <summary>True when a peer that loses that share of its packets is served more often than the others, while its budget allows.</summary>
     public bool IsFast(double loss) => loss > 0.01 && _replicator.Detail.LossyIntervalTicks != _replicator.Detail.IntervalTicks;
 
@@ -151,11 +164,14 @@ public sealed class SnapshotWriter
         header.Check = Check(peer, in request, out header.HasShare);
         header.Write(ref writer, request.Sequence);
         Counters.HeaderBits += writer.BitCount;
+        Counters.OwnBits += header.HasOwn ? 2 * SnapshotHeader.OwnBits : 0;
         int before = writer.BitCount;
         _crowd.Write(ref writer, peer);
         Counters.DensityBits += writer.BitCount - before;
-        peer.BeginPacketRecord(request.Sequence);
+        peer.BeginPacketRecord(request.Sequence, _chosenCount);
+        long updatesBefore = Counters.Updates;
         WriteOperations(ref writer, peer, in request);
+        peer.UpdatesWritten += Counters.Updates - updatesBefore;
         peer.EndPacketRecord();
         if (_options.IsOff(Mechanisms.AckedBaselines))
             peer.OnAck(request.Sequence, uint.MaxValue, request.Tick);
@@ -177,8 +193,6 @@ public sealed class SnapshotWriter
         return bytes;
     }
 
-    // ---- collecting ----
-
     private void Refill(PeerView peer, Tick tick)
     {
         int ticks = Math.Min(tick - peer.BytesTick, _options.TickRate);
@@ -186,516 +200,6 @@ public sealed class SnapshotWriter
         int cap = Math.Max(peer.RateBytesPerSecond / 4, 1_500);
         peer.Bytes = Math.Min(cap, peer.Bytes + (peer.RateBytesPerSecond * ticks / _options.TickRate));
     }
-
-    // A crowd's cell was left, or is one no more: the peer looks through its own slots, for nobody did it for it.
-    private void Pull(PeerView peer, Tick tick)
-    {
-        if (!peer.PullOnce)
-            return;
-        _crowd.LookAround(peer, tick);
-        peer.PullOnce = false;
-        Span<PeerView.Slot> slots = peer.Slots;
-        Counters.SlotsPulled += slots.Length;
-        for (int i = 0; i < slots.Length; i++)
-        {
-            ref PeerView.Slot slot = ref slots[i];
-            if (slot.State is not (SlotState.Entering or SlotState.Known))
-                continue;
-            if (_world.Id[slot.Row] != slot.Id || _history.VersionOf(slot.Row) != slot.AckedVersion
-                || !_replicator.IsInInterest(peer, slot.Row, isHeld: true) || _replicator.AudienceOf(peer, slot.Row) != slot.AckedAudience)
-            {
-                peer.MarkSlot(i);
-            }
-        }
-    }
-
-    // Entities of newly subscribed cells, and those that came into subscribed ones: nearest cells first, a bounded number a snapshot.
-    private void EnterPending(PeerView peer, Tick tick)
-    {
-        if (!peer.HasPending)
-            return;
-        int enters = _options.EntersMax, returns = _options.ReturnsMax;
-        _openBundleCount = 0;
-        bool left = !EnterAvatar(peer, tick);
-        if (peer.LandmarksDue)
-            EnterLandmarks(peer, tick, ref enters, ref returns);
-        var pending = new PendingCells(_replicator.Interest, peer, _pendingCells);
-        PrefetchPending(peer, pending);
-        foreach (int cell in pending)
-        {
-            if (EnterCell(peer, cell, tick, ref enters, ref returns))
-                _replicator.Interest.ClearPending(peer, cell);
-            else
-                left = true;
-            if (enters <= 0)
-                break;
-        }
-
-        if (_openBundleCount > 0 && (left || enters <= 0))
-            CloseBundles(peer, tick);
-        peer.HasPending = left || enters <= 0 || peer.LandmarksDue;
-    }
-
-    // Whether the peer holds them already is a look into its memory for each: all at once.
-    private void PrefetchPending(PeerView peer, in PendingCells pending)
-    {
-        int left = PrefetchRowsMax;
-        foreach (int cell in pending)
-        {
-            foreach (int row in _world.Grid.RowsOf(cell))
-            {
-                peer.PrefetchFind(_world.Id[row]);
-                _history.Prefetch(row);
-                left--;
-            }
-
-            if (left <= 0)
-                return;
-        }
-    }
-
-    // Before all others, however many share its cell. False while there is no slot for it.
-    private bool EnterAvatar(PeerView peer, Tick tick)
-    {
-        int row = peer.AvatarRow;
-        uint id = peer.AvatarId.Value;
-        if (row < 0 || id == 0 || peer.HoldsAvatar || _world.Id[row] != id || _history.IdOf(row) != id || peer.FindSlot(id) >= 0)
-            return true;
-        int enters = 1, returns = 1;
-        return Enter(peer, row, id, _kinds[_world.KindIndex[row]], tick, ref enters, ref returns);
-    }
-
-    // No cell leads to them. First of all, but with half of what may enter, so that neither they nor what is near waits for the other.
-    private void EnterLandmarks(PeerView peer, Tick tick, ref int enters, ref int returns)
-    {
-        int entersLeft = enters / 2, returnsLeft = returns / 2;
-        bool left = false;
-        foreach (int row in _replicator.Landmarks.Rows)
-        {
-            uint id = _world.Id[row];
-            int slot = peer.FindSlot(id);
-            // It may have gone out of reach, or changed while the peer was too far away to be told.
-            if (slot >= 0)
-                peer.MarkSlot(slot);
-            else if (_replicator.IsInInterest(peer, row, isHeld: false) && _history.IdOf(row) == id)
-                left |= !EnterLandmark(peer, row, id, tick, entersLeft, returnsLeft, ref enters, ref returns);
-        }
-
-        peer.LandmarksDue = left;
-    }
-
-    private bool EnterLandmark(PeerView peer, int row, uint id, Tick tick, int entersLeft, int returnsLeft, ref int enters, ref int returns)
-    {
-        bool isInTurn = (enters > entersLeft && returns > returnsLeft) || IsOpenBundle(_world.Bundle[row]);
-        if (!isInTurn || !Enter(peer, row, id, _kinds[_world.KindIndex[row]], tick, ref enters, ref returns))
-            return false;
-        OpenBundle(_world.Bundle[row]);
-        return true;
-    }
-
-    // True when every entity of the cell that may enter has.
-    private bool EnterCell(PeerView peer, int cell, Tick tick, ref int enters, ref int returns)
-    {
-        Counters.RowsEntered += _world.Grid.Count[cell];
-        foreach (int row in _world.Grid.RowsOf(cell))
-        {
-            uint id = _world.Id[row];
-            if (id == 0 || _history.IdOf(row) != id || peer.FindSlot(id) >= 0 || !_replicator.EntersByCell(peer, row))
-                continue;
-            Kind kind = _kinds[_world.KindIndex[row]];
-            // Capped, the crowd is chosen by rank: whoever entered here out of turn would leave again at once.
-            if (kind.CountsInCrowd && (peer.IsCapped || peer.MoverCount >= _detail.InterestCap) && !_replicator.IsRelevant(peer, row, tick))
-            {
-                peer.IsCapped = true;
-                continue;
-            }
-
-            if (enters <= 0 || returns <= 0 || !Enter(peer, row, id, kind, tick, ref enters, ref returns))
-                return false;
-            OpenBundle(_world.Bundle[row]);
-            _history.PrefetchRecord(row);
-        }
-
-        return true;
-    }
-
-    // The budget of this snapshot is spent in the middle of a bundle: the rest of it comes along, or it would appear in pieces.
-    private void CloseBundles(PeerView peer, Tick tick)
-    {
-        foreach (int cell in new SubscribedCells(_replicator.Interest, peer))
-        {
-            foreach (int row in _world.Grid.RowsOf(cell))
-            {
-                uint id = _world.Id[row];
-                if (!IsOpenBundle(_world.Bundle[row]) || _history.IdOf(row) != id || peer.FindSlot(id) >= 0 || !_replicator.EntersByCell(peer, row))
-                    continue;
-                int enters = 1, returns = 1;
-                Enter(peer, row, id, _kinds[_world.KindIndex[row]], tick, ref enters, ref returns);
-            }
-        }
-    }
-
-    private void OpenBundle(uint bundle)
-    {
-        if (bundle != 0 && _openBundleCount < _openBundles.Length && !IsOpenBundle(bundle))
-            _openBundles[_openBundleCount++] = bundle;
-    }
-
-    private bool IsOpenBundle(uint bundle) => bundle != 0 && _openBundles.AsSpan(0, _openBundleCount).Contains(bundle);
-
-    internal static bool Enter(PeerView peer, int row, uint id, Kind kind, Tick tick, ref int enters, ref int returns)
-    {
-        int index = peer.BeginEnter(row, id, kind);
-        if (index < 0)
-            return false;
-        if (peer.TryTakeKept(id, row, tick, out uint version, out uint hash, out byte audience))
-        {
-            ref PeerView.Slot slot = ref peer.Slots[index];
-            (slot.AckedVersion, slot.AckedAudience, slot.AckedHash) = (version, audience, hash);
-            slot.Flags |= SlotFlags.OnKept;
-            returns--;
-        }
-        else
-        {
-            enters--;
-        }
-
-        return true;
-    }
-
-    private void Collect(PeerView peer, Tick tick, int rttTicks)
-    {
-        _candidateCount = 0;
-        _preparedBits = 0;
-        _freshBits = 0;
-        _leftOut = false;
-        _copies = rttTicks / _options.SnapshotIntervalTicks;
-        Array.Fill(_bucketFirst, -1);
-        (int viewX, int viewY) = peer.AvatarRow >= 0 ? (_world.X[peer.AvatarRow], _world.Y[peer.AvatarRow]) : (0, 0);
-        int leaves = _options.LeavesMax;
-        foreach (ushort index in Gather(peer))
-            Consider(peer, index, viewX, viewY, tick, rttTicks, ref leaves);
-    }
-
-    // The slots with news, and what they name: asked for all at once, then looked at one by one.
-    private ReadOnlySpan<ushort> Gather(PeerView peer)
-    {
-        int count = 0;
-        Span<NewsWord> news = peer.News;
-        Span<PeerView.Slot> slots = peer.Slots;
-        for (int word = 0; word < news.Length; word++)
-        {
-            for (ulong rest = news[word].Slots; rest != 0; rest &= rest - 1)
-            {
-                int index = (word << 6) + BitOperations.TrailingZeroCount(rest);
-                _gathered[count++] = (ushort)index;
-                Prefetch.Line(ref slots[index]);
-            }
-        }
-
-        ReadOnlySpan<ushort> gathered = _gathered.AsSpan(0, count);
-        foreach (ushort index in gathered)
-        {
-            int row = slots[index].Row;
-            _history.Prefetch(row);
-            Prefetch.Line(ref _world.X[row]);
-            Prefetch.Line(ref _world.Y[row]);
-        }
-
-        return gathered;
-    }
-
-    private void Consider(PeerView peer, int index, int viewX, int viewY, Tick tick, int rttTicks, ref int leaves)
-    {
-        ref PeerView.Slot slot = ref peer.Slots[index];
-        if (slot.State is SlotState.Entering or SlotState.Known)
-        {
-            ref readonly WorldHistory.Row row = ref _history.RowOf(slot.Row);
-            if (row.Id != slot.Id)
-                peer.BeginLeave(index, SlotState.Destroying);
-            else if (slot.Id != peer.AvatarId.Value && !_replicator.IsInInterest(peer, slot.Row, in row))
-                peer.BeginLeave(index, SlotState.Leaving);
-        }
-
-        switch (slot.State)
-        {
-            case SlotState.Free:
-                peer.ClearNews(index);
-                return;
-            case SlotState.Leaving or SlotState.Destroying:
-                // Only what is said for the first time counts: else those repeated for want of acks would keep the others from being said at all.
-                if (!IsCopyDue(in slot, DistanceClass.Near, isRepeated: true, tick, rttTicks) || (slot.Copies == 0 && leaves-- <= 0))
-                    return;
-                if (slot.Copies == 0)
-                    CountFresh(ref slot, slot.SentVersion + 1, DistanceClass.Near, 0, 1);
-                _candidates[_candidateCount].Delta = default;
-                AddCandidate(index, slot.State == SlotState.Leaving ? SlotOperation.Leave : SlotOperation.Destroy, 0, bits: 0, ref slot, 4);
-                return;
-            default:
-                ConsiderEntity(peer, index, ref slot, viewX, viewY, tick, rttTicks);
-                return;
-        }
-    }
-
-    private void ConsiderEntity(PeerView peer, int index, ref PeerView.Slot slot, int viewX, int viewY, Tick tick, int rttTicks)
-    {
-        ref readonly WorldHistory.Row row = ref _history.RowOf(slot.Row);
-        uint newest = row.Version;
-        byte audience = _replicator.AudienceTo(peer, row.Owner);
-        bool audienceChanged = slot.State == SlotState.Known && audience != slot.AckedAudience;
-        if (newest != slot.SentVersion && slot.SentVersion != 0)
-            slot.Copies = 0;
-        bool unknown = slot.Has(SlotFlags.Unknown);
-        if (slot.State == SlotState.Known && newest == slot.AckedVersion && !unknown && !audienceChanged)
-        {
-            peer.ClearNews(index);
-            return;
-        }
-
-        Kind kind = _kinds[row.Kind];
-        bool isOwn = slot.Id == peer.AvatarId.Value;
-        DistanceClass distance = isOwn ? DistanceClass.Near : ClassOf(viewX, viewY, _world.X[slot.Row], _world.Y[slot.Row]);
-        SlotOperation operation = slot.State == SlotState.Entering ? SlotOperation.Enter : SlotOperation.Update;
-        // Where it would be taken for the snapshot: what is found of it is found in its place.
-        ref Delta delta = ref _candidates[_candidateCount].Delta;
-        int visible = kind.VisibleGroups((audience & 1) != 0, (audience & 2) != 0);
-        bool onKept = operation == SlotOperation.Enter && slot.Has(SlotFlags.OnKept) && slot.SentVersion == 0 && audience == slot.AckedAudience;
-        bool isDelta = (operation == SlotOperation.Update && !unknown && !audienceChanged && peer.HasBaseline) || onKept;
-        isDelta = isDelta && _history.Holds(slot.Row, slot.AckedVersion);
-        if (isDelta)
-            _history.DeltaFrom(slot.Row, slot.AckedVersion, audience, visible, tick, ref delta);
-        else
-            delta = default;
-        if (!isDelta && operation == SlotOperation.Update)
-            operation = SlotOperation.Absolute;
-
-        // Only groups that this peer may not see have changed: it holds all there is for it, but not by that number.
-        if (operation == SlotOperation.Update && delta.Steps == 0 && delta.Groups == 0)
-        {
-            peer.Unshare(index);
-            slot.AckedVersion = slot.SentVersion = newest;
-            slot.AckedHash = _history.HashOf(slot.Row, newest);
-            peer.Share(index);
-            peer.ClearNews(index);
-            return;
-        }
-
-        bool isNew = newest != slot.SentVersion || audienceChanged;
-        bool repeats = kind.HasMotion || operation != SlotOperation.Update;
-        if (!isNew && !IsCopyDue(in slot, distance, repeats, tick, rttTicks))
-            return;
-        if (isNew && operation == SlotOperation.Update && delta.Steps == 0 && IsHeldBack(in slot, kind, delta.Groups, distance, tick))
-            return;
-        // Held back for longer than the ring lasts, its baseline is gone: that is no reason to hurry.
-        bool isOutlived = operation == SlotOperation.Absolute && !unknown && !audienceChanged && !kind.HasMotion;
-        if (isNew && isOutlived && IsHeldBack(in slot, kind, _history.RecentGroups(slot.Row) & visible, distance, tick))
-            return;
-        int bits = operation == SlotOperation.Update || (onKept && isDelta) ? _history.DeltaBits(in delta, visible) : _history.AbsoluteBits(slot.Row, visible);
-        bits += operation == SlotOperation.Enter ? 33 + _world.Schema.KindBits : 0;
-        if (isNew)
-            CountFresh(ref slot, newest, repeats ? distance : DistanceClass.Far, bits, delta.Steps);
-        AddCandidate(index, operation, audience, bits, ref slot, isOwn ? OwnWeight : Weight(distance, in slot, delta.Steps));
-    }
-
-    // Near news will ride in every packet of a round trip, middle twice, far once (IsCopyDue). What waits longer than it has news grows; what it would have
-    // been sent is one piece of news after the other.
-    private void CountFresh(ref PeerView.Slot slot, uint version, DistanceClass distance, int bits, int steps)
-    {
-        if (!slot.CountVersion(version))
-            return;
-        if (slot.Urgency > 0)
-            bits = Math.Min(bits / Math.Max(1, steps), UpdateBitsMean);
-        _freshBits += (bits + NameBitsEstimate) * (1 + (distance switch { DistanceClass.Near => _copies, DistanceClass.Middle => Math.Min(_copies, 1), _ => 0 }));
-    }
-
-    private static int Weight(DistanceClass distance, in PeerView.Slot slot, int steps)
-    {
-        int weight = distance switch { DistanceClass.Near => 4, DistanceClass.Middle => 2, _ => 1 };
-        return weight * (steps > 0 ? 2 : 1) * (slot.AckedVersion == 0 ? 2 : 1);
-    }
-
-    // Near news rides in every packet until acked; middle twice and far once, then when lost or unheard for a round trip and two intervals.
-    private bool IsCopyDue(in PeerView.Slot slot, DistanceClass distance, bool isRepeated, Tick tick, int rttTicks)
-    {
-        if (slot.Has(SlotFlags.Due))
-            return true;
-        if (_options.IsOff(Mechanisms.Resend))
-            return false;
-        int copies = !isRepeated ? 1 : distance switch { DistanceClass.Near => int.MaxValue, DistanceClass.Middle => 2, _ => 1 };
-        return slot.Copies < copies || (ushort)((ushort)tick.Value - slot.SentTick) >= rttTicks + (2 * _options.SnapshotIntervalTicks);
-    }
-
-    // Level of detail of sampled fields: middle at most once a second, far once in two.
-    private bool IsHeldBack(in PeerView.Slot slot, Kind kind, int groups, DistanceClass distance, Tick tick)
-    {
-        if (distance == DistanceClass.Near || slot.Has(SlotFlags.Due))
-            return false;
-        for (int rest = groups; rest != 0; rest &= rest - 1)
-        {
-            if (!kind.Groups[BitOperations.TrailingZeroCount(rest)].Sampled)
-                return false;
-        }
-
-        int ticks = distance == DistanceClass.Middle ? _options.TickRate : 2 * _options.TickRate;
-        return (ushort)((ushort)tick.Value - slot.SentTick) < ticks;
-    }
-
-    private DistanceClass ClassOf(int viewX, int viewY, int x, int y)
-    {
-        long dx = x - viewX, dy = y - viewY;
-        long squared = ((dx * dx) + (dy * dy)) >> (2 * Units.Shift);
-        return squared <= (long)_detail.NearUnits * _detail.NearUnits ? DistanceClass.Near
-            : squared <= (long)_detail.FarUnits * _detail.FarUnits ? DistanceClass.Middle : DistanceClass.Far;
-    }
-
-    private void AddCandidate(int index, SlotOperation operation, byte audience, int bits, ref PeerView.Slot slot, int weight)
-    {
-        slot.Urgency = (ushort)Math.Min(slot.Urgency + weight, Math.Max(weight, PeerView.UrgencyMax));
-        int bucket = BucketCount - 1 - Math.Min(BucketCount - 1, BitOperations.Log2(slot.Urgency + 1u));
-        int at = _candidateCount++;
-        ref Candidate candidate = ref _candidates[at];
-        (candidate.Slot, candidate.Operation, candidate.Audience, candidate.Bits) = ((ushort)index, operation, audience, bits + NameBitsEstimate);
-        _preparedBits += candidate.Bits;
-        _candidateOf[index] = (ushort)at;
-        _bucketNext[at] = _bucketFirst[bucket];
-        _bucketFirst[bucket] = at;
-    }
-
-    // ---- selecting ----
-
-    // A third is lifecycle's; what it does not need flows to the updates, and what they leave flows back.
-    private int Select(PeerView peer, int bitsMax)
-    {
-        if (_options.IsOff(Mechanisms.ByteBudget))
-            bitsMax = int.MaxValue;
-        // As mostly: there is room for all.
-        if (_preparedBits <= bitsMax)
-        {
-            for (int i = 0; i < _candidateCount; i++)
-                (_chosenAt[i], _chosenSlots[i]) = ((ushort)i, _candidates[i].Slot);
-            SetChosen(_candidateCount);
-            _leftOut = false;
-            return _candidateCount;
-        }
-
-        Array.Clear(_chosen);
-        int chosen = 0;
-        int lifecycle = Math.Min(bitsMax, bitsMax / 3), used = 0;
-        SelectPass(peer, isLifecycle: true, lifecycle, ref used, ref chosen);
-        SelectPass(peer, isLifecycle: false, bitsMax, ref used, ref chosen);
-        SelectPass(peer, isLifecycle: true, bitsMax, ref used, ref chosen);
-        if (chosen < _candidateCount)
-        {
-            // Estimated with room to spare: what is really left takes a tenth more of what had no place, over a long round trip just the news that matters.
-            ListChosen();
-            used = ChosenBits() + SpareBits;
-            SelectPass(peer, isLifecycle: false, bitsMax, ref used, ref chosen);
-            SelectPass(peer, isLifecycle: true, bitsMax, ref used, ref chosen);
-        }
-
-        ListChosen();
-        _leftOut = chosen < _candidateCount;
-        Counters.LeftOut += _candidateCount - chosen;
-        return chosen;
-    }
-
-    private void ListChosen()
-    {
-        int count = 0;
-        for (int word = 0; word < _chosen.Length; word++)
-        {
-            for (ulong rest = _chosen[word]; rest != 0; rest &= rest - 1)
-            {
-                int slot = (word << 6) + BitOperations.TrailingZeroCount(rest);
-                (_chosenAt[count], _chosenSlots[count]) = (_candidateOf[slot], (ushort)slot);
-                count++;
-            }
-        }
-
-        SetChosen(count);
-    }
-
-    private void SetChosen(int count)
-    {
-        _chosenCount = count;
-        for (_chosenLow = 0; _chosenLow < count && _chosenSlots[_chosenLow] < SlotCodec.LowSlots;)
-            _chosenLow++;
-    }
-
-    private (int First, int Count) ChosenOf(int list) => list == 0 ? (0, _chosenLow) : (_chosenLow, _chosenCount - _chosenLow);
-
-    private int ChosenBits()
-    {
-        int bits = 0;
-        for (int list = 0; list < SlotCodec.Lists; list++)
-        {
-            (int first, int count) = ChosenOf(list);
-            SlotCodec.BestOrder(_chosenSlots.AsSpan(first, count), list, out int gapBits);
-            bits += gapBits;
-        }
-
-        foreach (ushort at in _chosenAt.AsSpan(0, _chosenCount))
-            bits += _candidates[at].Bits - NameBitsEstimate + SlotCodec.OperationBits(_candidates[at].Operation);
-        return bits;
-    }
-
-    private void SelectPass(PeerView peer, bool isLifecycle, int bitsMax, ref int used, ref int chosen)
-    {
-        int misses = 0;
-        for (int bucket = 0; bucket < BucketCount && misses < LookAhead; bucket++)
-        {
-            for (int at = _bucketFirst[bucket]; at >= 0 && misses < LookAhead; at = _bucketNext[at])
-            {
-                ref Candidate candidate = ref _candidates[at];
-                if (IsChosen(candidate.Slot) || IsLifecycle(candidate.Operation) != isLifecycle)
-                    continue;
-                int bits = BundleBits(peer, in candidate, out uint bundle);
-                if (used + bits > bitsMax)
-                {
-                    misses++;
-                    continue;
-                }
-
-                used += bits;
-                chosen += bundle == 0 ? Choose(candidate.Slot) : ChooseBundle(peer, bundle);
-            }
-        }
-    }
-
-    // A cart and its ox appear in one packet or not at all: entering entities of one bundle are chosen together.
-    private int BundleBits(PeerView peer, in Candidate candidate, out uint bundle)
-    {
-        bundle = candidate.Operation == SlotOperation.Enter ? _world.Bundle[peer.Slots[candidate.Slot].Row] : 0;
-        if (bundle == 0)
-            return candidate.Bits;
-        int bits = 0;
-        for (int i = 0; i < _candidateCount; i++)
-            bits += IsOfBundle(peer, in _candidates[i], bundle) ? _candidates[i].Bits : 0;
-        return bits;
-    }
-
-    private int ChooseBundle(PeerView peer, uint bundle)
-    {
-        int chosen = 0;
-        for (int i = 0; i < _candidateCount; i++)
-            chosen += IsOfBundle(peer, in _candidates[i], bundle) ? Choose(_candidates[i].Slot) : 0;
-        return chosen;
-    }
-
-    private bool IsOfBundle(PeerView peer, in Candidate candidate, uint bundle)
-        => candidate.Operation == SlotOperation.Enter && !IsChosen(candidate.Slot) && _world.Bundle[peer.Slots[candidate.Slot].Row] == bundle;
-
-    private int Choose(int slot)
-    {
-        _chosen[slot >> 6] |= 1UL << slot;
-        return 1;
-    }
-
-    private bool IsChosen(int slot) => (_chosen[slot >> 6] >> slot & 1) != 0;
-
-    private static bool IsLifecycle(SlotOperation operation) => operation is SlotOperation.Enter or SlotOperation.Leave or SlotOperation.Destroy;
-
-    // ---- writing ----
 
     private SnapshotHeader Header(PeerView peer, in SnapshotRequest request)
     {
@@ -734,131 +238,6 @@ public sealed class SnapshotWriter
         }
 
         return (ushort)(sum ^ (sum >> 16));
-    }
-
-    private static bool IsOnKept(in Candidate candidate) => candidate.Operation == SlotOperation.Enter && candidate.Delta.Newest != 0;
-
-    private void WriteOperations(ref BitWriter writer, PeerView peer, in SnapshotRequest request)
-    {
-        for (int list = 0; list < SlotCodec.Lists; list++)
-        {
-            (int first, int count) = ChosenOf(list);
-            ReadOnlySpan<ushort> slots = _chosenSlots.AsSpan(first, count);
-            int order = SlotCodec.BestOrder(slots, list), previous = SlotCodec.FirstOf(list) - 1;
-            SlotCodec.WriteCount(ref writer, count, order);
-            for (int i = 0; i < count; i++)
-            {
-                int before = writer.BitCount;
-                WriteOperation(ref writer, peer, ref _candidates[_chosenAt[first + i]], previous, order, in request);
-                Counters.OperationBits += writer.BitCount - before;
-                previous = slots[i];
-            }
-        }
-    }
-
-    private void WriteOperation(ref BitWriter writer, PeerView peer, ref Candidate candidate, int previous, int order, in SnapshotRequest request)
-    {
-        int index = candidate.Slot;
-        ref PeerView.Slot slot = ref peer.Slots[index];
-        int before = writer.BitCount;
-        SlotCodec.Write(ref writer, index, previous, order, candidate.Operation);
-        bool owner = (candidate.Audience & 1) != 0, party = (candidate.Audience & 2) != 0;
-        uint version = slot.State is SlotState.Entering or SlotState.Known ? _history.VersionOf(slot.Row) : slot.SentVersion;
-        switch (candidate.Operation)
-        {
-            case SlotOperation.Update:
-                _history.WriteDelta(ref writer, in candidate.Delta, _kinds[_history.RowOf(slot.Row).Kind].VisibleGroups(owner, party));
-                break;
-            case SlotOperation.Enter:
-                WriteEnter(ref writer, ref slot, in candidate, owner, party);
-                break;
-            case SlotOperation.Absolute:
-                _history.WriteAbsolute(ref writer, slot.Row, owner, party);
-                break;
-            default:
-                break;
-        }
-
-        Count(in candidate, in slot, writer.BitCount - before, version, peer);
-        if (slot.EnterSequence == 0 && slot.State == SlotState.Entering && slot.SentVersion == 0)
-            slot.EnterSequence = request.Sequence.Value;
-        slot.Copies = version == slot.SentVersion || slot.SentVersion == 0 ? (byte)Math.Min(slot.Copies + 1, byte.MaxValue) : (byte)1;
-        peer.SetSent(index, version);
-        slot.SentTick = (ushort)request.Tick.Value;
-        slot.Flags &= ~SlotFlags.Due;
-        // Told to another audience than before, an ack of an earlier packet does not settle it.
-        peer.SetFresh(index, candidate.Audience != slot.AckedAudience);
-        slot.Urgency = 0;
-        bool hasContent = slot.State is SlotState.Entering or SlotState.Known;
-        peer.AddEntry(index, candidate.Operation, candidate.Audience, version, hasContent ? _history.HashOf(slot.Row, version) : 0);
-    }
-
-    private void WriteEnter(ref BitWriter writer, ref PeerView.Slot slot, in Candidate candidate, bool owner, bool party)
-    {
-        Kind kind = _kinds[_world.KindIndex[slot.Row]];
-        writer.Write(slot.Id, 32);
-        bool onKept = IsOnKept(in candidate);
-        writer.WriteBool(onKept);
-        if (onKept)
-        {
-            _history.WriteDelta(ref writer, in candidate.Delta, kind.VisibleGroups(owner, party));
-        }
-        else
-        {
-            writer.Write((ulong)kind.Index, _world.Schema.KindBits);
-            _history.WriteAbsolute(ref writer, slot.Row, owner, party);
-        }
-    }
-
-    private void Count(in Candidate candidate, in PeerView.Slot slot, int bits, uint version, PeerView peer)
-    {
-        bool isCopy = slot.SentVersion != 0 && version == slot.SentVersion && (slot.Copies > 0 || !IsLifecycle(candidate.Operation));
-        Counters.Copies += isCopy ? 1 : 0;
-        switch (candidate.Operation)
-        {
-            case SlotOperation.Update:
-                peer.UpdatesWritten++;
-                Counters.Updates++;
-                Counters.UpdateBits += bits;
-                CountUpdate(in candidate, slot.Row, bits);
-                break;
-            case SlotOperation.Enter:
-                Counters.Enters++;
-                if (IsOnKept(in candidate))
-                {
-                    Counters.Returns++;
-                }
-                else
-                {
-                    Counters.AbsoluteEnters++;
-                    Counters.EnterBits += bits - _history.TextBits(slot.Row, _kinds[_world.KindIndex[slot.Row]].VisibleGroups((candidate.Audience & 1) != 0, (candidate.Audience & 2) != 0));
-                }
-
-                break;
-            case SlotOperation.Leave:
-                Counters.Leaves++;
-                break;
-            case SlotOperation.Destroy:
-                Counters.Destroys++;
-                break;
-            default:
-                Counters.Absolutes++;
-                break;
-        }
-    }
-
-    private void CountUpdate(in Candidate candidate, int row, int bits)
-    {
-        if (candidate.Delta.Groups == 0)
-        {
-            Counters.Turns += candidate.Delta.Steps;
-            Counters.TurnBits += bits;
-        }
-        else if (candidate.Delta.Steps == 0)
-        {
-            Counters.Animations++;
-            Counters.AnimationBits += bits - _history.TextBits(row, candidate.Delta.Groups);
-        }
     }
 
     private struct Candidate

@@ -26,11 +26,12 @@ public sealed class WorldHistory
     private const int RestTicks = 10;
     private const int UpdateTicksMax = 256;      // between the steps of an update that is made in advance
     private const int SampleEveryTicks = 3;
-    private const int QuietTicksToLeaveSampling = 10;
+    private const int QuietTicksToLeaveSampling = 6;
 
     private readonly WorldState _world;
     private readonly Kind[] _kinds;
     private readonly int[] _textGroups;        // by kind: groups with a text
+    private readonly int[][] _wireBits;        // by kind and groups: of their fields, texts excluded
     private readonly bool[] _hasDerived;       // by kind: fields that follow from where it is
     private readonly bool[] _isFollowed;       // by kind: a row of it may have news without being dirty
     private readonly ReplicationOptions _options;
@@ -50,6 +51,7 @@ public sealed class WorldHistory
         _isFollowed = [.. _kinds.Select(kind => kind.HasMotion || kind.Fields.ToArray().Any(field => field.Type == FieldType.Velocity2))];
         _hasDerived = [.. _kinds.Select(kind => kind.Fields.ToArray().Any(field => field.Type is FieldType.Position2 or FieldType.Velocity2))];
         _textGroups = [.. _kinds.Select(kind => Enumerable.Range(0, kind.Groups.Length).Sum(group => kind.Groups[group].HasText ? 1 << group : 0))];
+        _wireBits = [.. _kinds.Select(WireBits)];
         _rows = new Row[world.Capacity];
         _pools = new RingPool[_kinds.Length];
         for (int i = 0; i < _kinds.Length; i++)
@@ -120,7 +122,7 @@ public sealed class WorldHistory
             if (change.Kind == WorldEventKind.Destroyed)
                 Forget(change.Row, change.Id.Value);
             else if (change.Kind is WorldEventKind.MovedCell or WorldEventKind.OwnerChanged && _rows[change.Row].Id == change.Id.Value)
-                (_rows[change.Row].Cell, _rows[change.Row].OwnerPlace) = (_world.Cell[change.Row], (ushort)(_world.Owner[change.Row] + 1));
+                Place(ref _rows[change.Row], change.Row);
         }
 
         foreach (int row in _world.DirtyRows)
@@ -194,7 +196,8 @@ public sealed class WorldHistory
         ref Row at = ref _rows[row];
         if (at.Id != 0)
             _pools[at.Kind].Release(at.Block);
-        at = new Row { IsActive = at.IsActive, Id = _world.Id[row], Cell = _world.Cell[row], OwnerPlace = (ushort)(_world.Owner[row] + 1), Kind = kindIndex, Block = _pools[kindIndex].Rent(), TeleportCount = _world.TeleportCount[row] };
+        at = new Row { IsActive = at.IsActive, Id = _world.Id[row], Kind = kindIndex, Block = _pools[kindIndex].Rent(), TeleportCount = _world.TeleportCount[row] };
+        Place(ref at, row);
         Span<ulong> record = stackalloc ulong[Schema.WordsMax];
         record = record[..kind.WordCount];
         BuildRecord(row, kind, record);
@@ -205,6 +208,12 @@ public sealed class WorldHistory
             Activate(row);
 
         Append(row, kind, record, tick, motionChanged: kind.HasMotion, isBreak: true, kind.AllGroups);
+    }
+
+    private void Place(ref Row at, int row)
+    {
+        (int cellY, int cellX) = Math.DivRem(_world.Cell[row], _world.Grid.CellsPerSide);
+        (at.CellX, at.CellY, at.OwnerPlace) = ((ushort)cellX, (ushort)cellY, (ushort)(_world.Owner[row] + 1));
     }
 
     // True while it moves: a velocity must be looked at once more when it has stopped, and then the row is not dirty.
@@ -292,7 +301,7 @@ public sealed class WorldHistory
         }
 
         at.Departures |= 1;
-        if (BitOperations.PopCount((uint)at.Departures & 0b11_1111) >= 3)
+        if (BitOperations.PopCount((uint)at.Departures) >= 4)
         {
             at.IsSampling = true;
             at.QuietTicks = 0;
@@ -361,6 +370,8 @@ public sealed class WorldHistory
                 at.BreakMask |= (ushort)bit;
         }
 
+        if ((changedGroups & _textGroups[at.Kind]) != 0)
+            at.TextBits = (ushort)LookUpTextBits(kind, _textGroups[at.Kind], record);
         at.Hash = EntityCodec.ContentHash(kind, record, t0);
         pool.Store(at.Block, version, record, t0, (byte)changedGroups);
         MakeUpdates(ref at, kind, record);
@@ -487,7 +498,7 @@ public sealed class WorldHistory
         if (audience == 0 && TryGetUpdate(in at, baseline, tick, ref delta))
             return;
         int owed = (int)(newest - baseline);
-        delta = new Delta { Row = row, Newest = newest };
+        delta = new Delta { Row = row, Newest = newest, Hash = at.Hash };
         RingPool pool = _pools[at.Kind];
         pool.PrefetchSteps(at.Block, newest);
         for (uint version = baseline + 1; version != newest + 1; version++)
@@ -534,18 +545,14 @@ public sealed class WorldHistory
     }
 
     // A step from rest carries ten bits of T0, which must not be too old.
-    private static bool TryGetUpdate(in Row at, uint baseline, Tick tick, ref Delta made)
+    internal static bool TryGetUpdate(in Row at, uint baseline, Tick tick, ref Delta made)
     {
         uint back = at.Version - baseline;
         if (back is 0 or > 2)
             return false;
-        made.Newest = at.Version;
-        made.Oldest = 0;
+        (made.Newest, made.Hash, made.Oldest, made.IsGap) = (at.Version, at.Hash, 0, false);
         made.Steps = at.StepsOf((int)back);
-        made.IsGap = false;
-        made.Groups = back == 2 ? at.SecondUpdateGroups : at.UpdateGroups;
-        made.Bits = back == 2 ? at.SecondUpdateBits : at.UpdateBits;
-        made.Back = (int)back;
+        (made.Made, made.Bits, made.Groups) = back == 1 ? (at.Update, at.UpdateBits, at.UpdateGroups) : (at.SecondUpdate, at.SecondUpdateBits, at.SecondUpdateGroups);
         return made.Bits > 0 && (made.Steps == 0 || tick - at.NewestT0 <= EntityCodec.TickAgeMax - UpdateTicksMax);
     }
 
@@ -566,7 +573,7 @@ public sealed class WorldHistory
             return delta.Bits;
         ref Row at = ref _rows[delta.Row];
         Kind kind = _kinds[at.Kind];
-        int bits = GroupBits(at.Block, kind, delta.Newest, delta.Groups) + EntityCodec.GroupMaskBits(delta.Groups, visibleGroups);
+        int bits = GroupBits(delta.Row, in at, delta.Groups) + EntityCodec.GroupMaskBits(delta.Groups, visibleGroups);
         if (!kind.HasMotion)
             return bits;
         bits += EntityCodec.StepCountBits(delta.Steps, delta.IsGap);
@@ -586,7 +593,7 @@ public sealed class WorldHistory
         ref Row at = ref _rows[delta.Row];
         if (delta.Bits > 0)
         {
-            writer.Write(delta.Back == 2 ? at.SecondUpdate : at.Update, delta.Bits);
+            writer.Write(delta.Made, delta.Bits);
             return;
         }
 
@@ -620,19 +627,27 @@ public sealed class WorldHistory
     {
         ref Row at = ref _rows[row];
         Kind kind = _kinds[at.Kind];
-        return 2 + (kind.HasMotion ? EntityCodec.MotionBits(kind, _pools[at.Kind].Record(at.Block, at.Version)[0]) : 0) + GroupBits(at.Block, kind, at.Version, visibleGroups);
+        return 2 + (kind.HasMotion ? EntityCodec.MotionBits(kind, _pools[at.Kind].Record(at.Block, at.Version)[0]) : 0) + GroupBits(row, in at, visibleGroups);
     }
 
     /// <summary>Bits of texts among these groups of the newest version: what figures leave out.</summary>
     internal int TextBits(int row, int groups)
     {
         ref Row at = ref _rows[row];
-        Kind kind = _kinds[at.Kind];
+        int texts = groups & _textGroups[at.Kind];
+        if (texts == 0)
+            return 0;
+        // Names stay as they are, and who enters has one: looked up once, when it was published.
+        return texts == _textGroups[at.Kind] ? at.TextBits : LookUpTextBits(_kinds[at.Kind], texts, _pools[at.Kind].Record(at.Block, at.Version));
+    }
+
+    private int LookUpTextBits(Kind kind, int groups, ReadOnlySpan<ulong> record)
+    {
         int bits = 0;
-        for (int rest = groups & _textGroups[at.Kind]; rest != 0; rest &= rest - 1)
+        for (int rest = groups; rest != 0; rest &= rest - 1)
         {
-            Group group = kind.Groups[BitOperations.TrailingZeroCount(rest)];
-            bits += GroupTextBits(group, _pools[at.Kind].Record(at.Block, at.Version));
+            foreach (Field field in kind.Groups[BitOperations.TrailingZeroCount(rest)].Fields)
+                bits += field.Type == FieldType.Text ? _world.Texts.Find(field.Get(record)).Length * 8 : 0;
         }
 
         return bits;
@@ -655,25 +670,13 @@ public sealed class WorldHistory
             EntityCodec.WriteGroup(ref writer, kind.Groups[BitOperations.TrailingZeroCount(rest)], record, _world.Texts);
     }
 
-    private int GroupBits(int block, Kind kind, uint version, int groups)
-    {
-        int bits = 0;
-        for (int rest = groups; rest != 0; rest &= rest - 1)
-        {
-            Group group = kind.Groups[BitOperations.TrailingZeroCount(rest)];
-            bits += group.WireBits;
-            if (group.HasText)
-                bits += GroupTextBits(group, _pools[kind.Index].Record(block, version));
-        }
+    private int GroupBits(int row, in Row at, int groups) => _wireBits[at.Kind][groups] + TextBits(row, groups);
 
-        return bits;
-    }
-
-    private int GroupTextBits(Group group, ReadOnlySpan<ulong> record)
+    private static int[] WireBits(Kind kind)
     {
-        int bits = 0;
-        foreach (Field field in group.Fields)
-            bits += field.Type == FieldType.Text ? _world.Texts.Find(field.Get(record)).Length * 8 : 0;
+        int[] bits = new int[1 << kind.Groups.Length];
+        for (int groups = 1; groups < bits.Length; groups++)
+            bits[groups] = bits[groups & (groups - 1)] + kind.Groups[BitOperations.TrailingZeroCount(groups)].WireBits;
         return bits;
     }
 
@@ -695,12 +698,14 @@ public sealed class WorldHistory
         public int Block;
         public Tick NewestT0;
         public uint Hash;              // of the newest version's content
-        public int Cell;               // now
+        public ushort CellX;           // now
+        public ushort CellY;
         public ulong Update;           // the bits of an update from the version before, for those who are no owner and of no party
         public ulong SecondUpdate;     // of one from the version before that
         public ushort MotionMask;      // bit (version & 15): that version changed the motion
         public ushort BreakMask;       // bit (version & 15): its motion cannot be stepped to
         public ushort TeleportCount;
+        public ushort TextBits;        // of the newest version
         public ushort OwnerPlace;      // now: the owner's index, and one more
         public byte Kind;
         public byte RestTicks;
@@ -734,5 +739,6 @@ internal struct Delta
     public bool IsGap;
     public int Groups;
     public int Bits;      // of the update that was made in advance; 0: it is put together
-    public int Back;      // for which baseline it was made: 1 or 2 versions before the newest
+    public ulong Made;    // those bits
+    public uint Hash;     // of what it leads to
 }

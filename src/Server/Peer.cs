@@ -17,6 +17,34 @@ internal enum PeerStage : byte
     Leaving,
 }
 
+/// <summary>Acks that came since the peer was written last. What they prove is settled when it is written next, in memory that is looked at then anyway: nothing asks before.</summary>
+internal struct AckNews
+{
+    private SequenceNumber _settled;     // the newest ack that was
+    private SequenceNumber _newest;
+    private uint _bits;
+    private bool _waits;
+
+    /// <summary>An ack that says something new.</summary>
+    public void Add(in AckUpdate acks, PeerView view, Tick tick)
+    {
+        // What one ack says of the packets before it is in the next one too, as far back as its bits reach.
+        if (_waits && acks.Newest - _settled > AckField.Window)
+            Settle(view, tick);
+        if (!_waits)
+            _settled = acks.PreviousNewest;
+        (_newest, _bits, _waits) = (acks.Newest, acks.Bits, true);
+    }
+
+    /// <summary>Tells the peer's view.</summary>
+    public void Settle(PeerView view, Tick tick)
+    {
+        if (_waits)
+            view.OnAck(_newest, _bits, tick);
+        _waits = false;
+    }
+}
+
 /// <summary>One client of a zone: its connection, what it is told, what it wants.</summary>
 /// <remarks>Written by the tick thread, and between the two barriers of the write and send phases by the thread of its group alone.</remarks>
 internal sealed class Peer<TInput>
@@ -33,6 +61,7 @@ internal sealed class Peer<TInput>
     }
 
     // Structs that change in place.
+    public AckNews Acks;
     public OffenceTally Offences;
     public RateBucket Packets;
     public RateBucket Messages;
@@ -137,7 +166,7 @@ internal sealed class Peer<TInput>
     }
 
     /// <summary>Bytes of a peer that are read for every packet, for <see cref="Prefetch.Object"/>.</summary>
-    public const int PrefetchBytes = 320;
+    public const int PrefetchBytes = 336;
 
     public long MemoryBytes => ObjectBytes + Connection.LaneMemoryBytes + Connection.KeyMemoryBytes + (View?.MemoryBytes ?? 0) + Inputs.MemoryBytes;
 

@@ -204,8 +204,8 @@ public sealed partial class Zone<TInput>
         peer.HasMessages |= packet.LaneBytes > 0;
         if (packet.LaneBytes > 0 || peer.Connection.State != ConnectionState.Connected)
             Stir(peer);
-        if (acks.Advanced)
-            peer.View?.OnAck(acks.Newest, acks.Bits, Tick);
+        if (acks.Advanced && peer.View is { } told)
+            peer.Acks.Add(in acks, told, Tick);
         if (packet.TailBytes == 0)
             return;
         var reader = new BitReader(packet.Tail(datagram));
@@ -216,8 +216,12 @@ public sealed partial class Zone<TInput>
             return;
         }
 
-        if (message.AsksResync)
-            peer.View?.OnResync(SequenceNumber.Widen(message.ResyncSequence, peer.Connection.NextSequence));
+        if (message.AsksResync && peer.View is { } view)
+        {
+            peer.Acks.Settle(view, Tick);
+            view.OnResync(SequenceNumber.Widen(message.ResyncSequence, peer.Connection.NextSequence));
+        }
+
         TakeInputs(peer, in message);
     }
 
@@ -524,7 +528,12 @@ public sealed partial class Zone<TInput>
     {
         Connection connection = peer.Connection;
         connection.NoticeSilence(_nowNs);
-        peer.View?.RateBytesPerSecond = connection.RateBytesPerSecond;
+        if (peer.View is { } view)
+        {
+            peer.Acks.Settle(view, Tick);
+            view.RateBytesPerSecond = connection.RateBytesPerSecond;
+        }
+
         int lanePending = connection.PendingLaneBytes(_nowNs, out bool onlyBulk);
         int laneShare = LaneShare(group, peer, lanePending);
         int rttTicks = (int)((connection.SmoothedRttNs + Options.TickLengthNs - 1) / Options.TickLengthNs);
@@ -542,7 +551,11 @@ public sealed partial class Zone<TInput>
             return;
         int snapshotBytesMax = Claim(group, peer, hasSnapshot, rttTicks, mustGo || (hasSnapshot && group.Writer.IsPromised));
         if (snapshotBytesMax == 0)
+        {
+            if (hasSnapshot)
+                group.Writer.Postpone(peer.View!);
             return;
+        }
 
         Span<byte> datagram = group.NextBuffer();
         PeerAddress to = AddressFor(peer, out int bytesMax);

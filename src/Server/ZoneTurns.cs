@@ -50,22 +50,17 @@ public sealed partial class Zone<TInput>
         if (TryReadId(batch, at + PartsAhead, out id) && _peers.Find(id) is { } known)
         {
             Prefetch.Object(known.Connection, Connection.ObjectBytes);
-            Replication.PeerView.Prefetch(known.View);
             Prefetch.Object(known.Inputs, InputRing<TInput>.ObjectBytes);
         }
 
         if (TryReadId(batch, at + BehindAhead, out id) && _peers.Find(id) is { } near)
         {
             near.Connection.PrefetchParts();
-            near.View?.PrefetchAcks();
             near.Inputs.Prefetch();
         }
 
         if (TryReadId(batch, at + KeyAhead, out id) && _peers.Find(id) is { } next)
-        {
             next.Connection.PrefetchOpening();
-            next.View?.PrefetchAcked();
-        }
     }
 
     private static bool TryReadId(DatagramBatch batch, int at, out ulong id)
@@ -94,6 +89,7 @@ public sealed partial class Zone<TInput>
             Peer<TInput> peer = _peers[due[at + BehindAhead]]!;
             peer.Connection.PrefetchParts();
             peer.View?.PrefetchNews();
+            peer.View?.PrefetchAcks();
         }
 
         if (at + KeyAhead < due.Length)
@@ -101,6 +97,7 @@ public sealed partial class Zone<TInput>
             Peer<TInput> peer = _peers[due[at + KeyAhead]]!;
             peer.Connection.PrefetchSealing();
             peer.View?.PrefetchSlots();
+            peer.View?.PrefetchAcked();
         }
     }
 }
