@@ -38,6 +38,9 @@ internal ref struct CellsByRow(Interest interest, PeerView peer)
 
     public int Current { get; private set; }
 
+    /// <summary>The cell's place on the torus.</summary>
+    public int Torus { get; private set; }
+
     public readonly CellsByRow GetEnumerator() => this;
 
     public bool MoveNext()
@@ -51,7 +54,8 @@ internal ref struct CellsByRow(Interest interest, PeerView peer)
                 _rest = BitOperations.RotateRight(peer.Cells[(peer.CellY + _dy) & 31], (peer.CellX - Reach) & 31);
         }
 
-        Current = ((peer.CellY + _dy) * side) + peer.CellX - Reach + BitOperations.TrailingZeroCount(_rest);
+        int x = peer.CellX - Reach + BitOperations.TrailingZeroCount(_rest), y = peer.CellY + _dy;
+        (Current, Torus) = ((y * side) + x, ((y & 31) * Interest.Side) + (x & 31));
         _rest &= _rest - 1;
         return true;
     }

@@ -19,12 +19,20 @@ internal sealed class Crowd(Replicator replicator, WriterCounters counters)
     private const int None = int.MaxValue;
     private const int ErrorSteps = 8;
     private const int AgainMin = 16;       // of the cells in a packet, those that are only said again
+    private const int MemberShift = 10;
+    private const int LooksMax = 1 << (31 - MemberShift);
+    private const long NotSeen = -2;
+    private const long Gone = -1;
     private const int NearCells = 9;       // looked at in any case: the nearest may stand just across a cell line
 
     private readonly WorldState _world = replicator.World;
     private readonly ReplicationOptions _options = replicator.Options;
-    private readonly int[] _rows = new int[GatherMax];
-    private readonly long[] _squared = new long[GatherMax];
+    private readonly Near[] _near = new Near[GatherMax];
+    private readonly Member[] _members = new Member[SlotCodec.SlotsMax];
+    private readonly CellCount[] _cells = new CellCount[Interest.Side * Interest.Side];
+    private readonly int[] _memberOf = new int[replicator.World.Capacity];   // by row: the look in which it was a member, and its place among them
+    private int _look;
+    private int _memberCount;
     private readonly int[] _bins = new int[BinCount];
     private readonly int[] _told = new int[Interest.Side * Interest.Side];   // movers with a slot, per cell of the torus
     private readonly (int Cell, int Count)[] _densities = new (int, int)[DensityCodec.CellsMax];
@@ -47,18 +55,29 @@ internal sealed class Crowd(Replicator replicator, WriterCounters counters)
     internal bool Update(PeerView peer, Tick tick)
     {
         _densityCount = 0;
-        int cap = replicator.Detail.InterestCap;
-        bool mayBeCrowd = peer.IsCapped || peer.PullCells > 0 || peer.MoverCount > cap || peer.PendingCount > PendingCells.ListMax || peer.ToldCells > 0;
+        // Who stands in no crowd gains nothing by a smaller cap, and looking round costs more than it saves: what is given up is given up in crowds.
+        int crowd = _options.InterestCap, cap = replicator.Detail.InterestCap;
+        bool mayBeCrowd = peer.IsCapped || peer.PullCells > 0 || peer.MoverCount > crowd || peer.PendingCount > PendingCells.ListMax || peer.ToldCells > 0;
         if (!mayBeCrowd || peer.AvatarRow < 0 || (tick - peer.LastCrowdTick < LookTicks && !peer.IsFilling))
             return false;
         counters.CrowdLooks++;
         int movers = CountMovers(peer);
-        bool isCrowd = movers > cap || (movers > cap * 9 / 10 && peer.IsCapped);
+        bool isCrowd = movers > crowd || (movers > crowd * 9 / 10 && peer.IsCapped);
+        bool isTold = peer.ToldCells > 0;
+        if (isCrowd || isTold)
+            GatherMembers(peer);
         if (isCrowd)
+        {
             Choose(peer, cap, tick);
+        }
         else
+        {
+            if (isTold)
+                SeeOthers(peer);
             TellAll(peer, tick);
-        if (isCrowd || peer.ToldCells > 0)
+        }
+
+        if (isCrowd || isTold)
             PlanDensities(peer);
         if (!isCrowd && _densityCount == 0 && peer.ToldCells > 0)
             ForgetTold(peer);
@@ -87,14 +106,15 @@ internal sealed class Crowd(Replicator replicator, WriterCounters counters)
         // Who comes into a crowd together does not look at it together for ever. Mixed: who joined one after the other may have come one after the other.
         peer.LastCrowdTick = peer.IsInCrowd && !peer.IsFilling ? tick : tick - (int)((uint)peer.Index * 2_654_435_769u >> 16) % Math.Max(1, LookTicks);
         peer.IsInCrowd = true;
-        Gather(peer);
+        Gather(peer, tick);
+        SeeOthers(peer);
         FillBins();
         // So many at least enter, so many at most stay.
         int most = cap * 5 / 4;
         long enter = UpperDistance(BinOfRank(cap));
         LeaveBeyond(peer, Math.Max(enter, UpperDistance(BinOfRank(most) - 1)), tick);
         if (peer.MoverCount > most)
-            LeaveBeyond(peer, DistanceOfMember(peer, most), tick);
+            LeaveBeyond(peer, DistanceOfMember(most), tick);
         peer.IsFilling = !EnterWithin(peer, enter, tick);
     }
 
@@ -146,35 +166,80 @@ internal sealed class Crowd(Replicator replicator, WriterCounters counters)
         return movers;
     }
 
+    // Those of its slots that a cap counts. Where they stand is found with the others that stand near (Gather), in memory that all who look there share.
+    private void GatherMembers(PeerView peer)
+    {
+        if (++_look == LooksMax)
+        {
+            Array.Clear(_memberOf);
+            _look = 1;
+        }
+
+        Array.Clear(_told);
+        (_gathered, _farthest, _memberCount) = (0, 1, 0);
+        ReadOnlySpan<PeerView.Slot> slots = peer.Slots;
+        for (int i = 0; i < slots.Length; i++)
+        {
+            ref readonly PeerView.Slot slot = ref slots[i];
+            if (slot.State is not (SlotState.Entering or SlotState.Known) || !slot.CountsInCrowd)
+                continue;
+            _memberOf[slot.Row] = (_look << MemberShift) | _memberCount;
+            _members[_memberCount++] = new Member { Slot = (ushort)i, Row = slot.Row, Id = slot.Id, Squared = NotSeen };
+        }
+    }
+
     // Movers of the nearest cells, until they are surely more than the exit rank.
-    private void Gather(PeerView peer)
+    private void Gather(PeerView peer, Tick tick)
     {
         int viewX = _world.X[peer.AvatarRow], viewY = _world.Y[peer.AvatarRow];
-        (_gathered, _farthest) = (0, 1);
         int enough = replicator.Detail.InterestCap * 2, cells = 0;
         foreach (int cell in new SubscribedCells(replicator.Interest, peer))
         {
             if ((cells++ >= NearCells && _gathered >= enough) || _gathered == GatherMax)
                 break;
             if (_world.Grid.MoverCount[cell] > 0)
-                GatherCell(cell, viewX, viewY);
+                GatherCell(cell, viewX, viewY, tick);
         }
 
         counters.RowsRanked += _gathered;
     }
 
-    private void GatherCell(int cell, int viewX, int viewY)
+    private void GatherCell(int cell, int viewX, int viewY, Tick tick)
     {
-        foreach (int row in _world.Grid.RowsOf(cell))
+        int torus = TorusIndex(cell);
+        foreach (ref readonly MoversByCell.Mover mover in replicator.Movers.Of(cell, tick))
         {
-            if (!_world.KindOf(row).CountsInCrowd)
-                continue;
             if (_gathered == GatherMax)
                 return;
-            long dx = _world.X[row] - viewX, dy = _world.Y[row] - viewY, squared = (dx * dx) + (dy * dy);
+            long dx = mover.X - viewX, dy = mover.Y - viewY, squared = (dx * dx) + (dy * dy);
             _farthest = Math.Max(_farthest, squared);
-            _rows[_gathered] = row;
-            _squared[_gathered++] = squared;
+            int memberOf = _memberOf[mover.Row], member = memberOf >> MemberShift == _look ? memberOf & (SlotCodec.SlotsMax - 1) : None;
+            bool isMember = member != None && _members[member].Id == mover.Id;
+            _near[_gathered++] = new Near { Row = mover.Row, Id = mover.Id, Squared = squared, Torus = (ushort)torus, IsMember = isMember };
+            if (isMember)
+                See(ref _members[member], squared, torus);
+        }
+    }
+
+    private void See(ref Member member, long squared, int torus)
+    {
+        (member.Squared, member.Torus) = (squared, (ushort)torus);
+        _told[torus]++;
+    }
+
+    // Those who stand farther away than any that was gathered, and who is gone from the world: it leaves by itself, and counts no more.
+    private void SeeOthers(PeerView peer)
+    {
+        foreach (ref Member member in _members.AsSpan(0, _memberCount))
+        {
+            if (member.Squared != NotSeen)
+                continue;
+            ref readonly WorldHistory.Row at = ref replicator.History.RowOf(member.Row);
+            member.Squared = Gone;
+            if (at.Id != member.Id)
+                continue;
+            long dx = _world.X[member.Row] - _world.X[peer.AvatarRow], dy = _world.Y[member.Row] - _world.Y[peer.AvatarRow];
+            See(ref member, (dx * dx) + (dy * dy), Torus(at.CellX, at.CellY));
         }
     }
 
@@ -182,7 +247,7 @@ internal sealed class Crowd(Replicator replicator, WriterCounters counters)
     {
         Array.Clear(_bins);
         for (int i = 0; i < _gathered; i++)
-            _bins[Bin(_squared[i], _farthest)]++;
+            _bins[Bin(_near[i].Squared, _farthest)]++;
     }
 
     // The bin in which the gathered of that rank is; the last one when there are fewer.
@@ -201,54 +266,48 @@ internal sealed class Crowd(Replicator replicator, WriterCounters counters)
 
     private void LeaveBeyond(PeerView peer, long exit, Tick tick)
     {
-        for (int i = 0; i < peer.SlotLimit; i++)
+        foreach (ref Member member in _members.AsSpan(0, _memberCount))
         {
-            if (SquaredDistance(peer, i) > exit && !replicator.IsRelevant(peer, peer.Slots[i].Row, tick))
-                peer.BeginLeave(i, SlotState.Leaving);
+            if (member.Squared <= exit || replicator.IsRelevant(peer, member.Row, tick))
+                continue;
+            peer.BeginLeave(member.Slot, SlotState.Leaving);
+            member.Squared = Gone;
+            _told[member.Torus]--;
         }
     }
 
     // The squared distance within which so many of those that it is told of are; less than that are farther away than any that was gathered.
-    private long DistanceOfMember(PeerView peer, int rank)
+    private long DistanceOfMember(int rank)
     {
         _farthest = 1;
-        for (int i = 0; i < peer.SlotLimit; i++)
-            _farthest = Math.Max(_farthest, SquaredDistance(peer, i));
+        foreach (ref readonly Member member in _members.AsSpan(0, _memberCount))
+            _farthest = Math.Max(_farthest, member.Squared);
         Array.Clear(_bins);
-        for (int i = 0; i < peer.SlotLimit; i++)
+        foreach (ref readonly Member member in _members.AsSpan(0, _memberCount))
         {
-            long squared = SquaredDistance(peer, i);
-            if (squared >= 0)
-                _bins[Bin(squared, _farthest)]++;
+            if (member.Squared >= 0)
+                _bins[Bin(member.Squared, _farthest)]++;
         }
 
         return UpperDistance(BinOfRank(rank) - 1);
-    }
-
-    // Of a mover that the peer is told of, to its viewpoint; -1 for a slot of anything else.
-    private long SquaredDistance(PeerView peer, int index)
-    {
-        ref PeerView.Slot slot = ref peer.Slots[index];
-        if (slot.State is not (SlotState.Entering or SlotState.Known) || !slot.CountsInCrowd || _world.Id[slot.Row] != slot.Id)
-            return -1;
-        long dx = _world.X[slot.Row] - _world.X[peer.AvatarRow], dy = _world.Y[slot.Row] - _world.Y[peer.AvatarRow];
-        return (dx * dx) + (dy * dy);
     }
 
     // False when others wait for the next snapshot.
     private bool EnterWithin(PeerView peer, long enter, Tick tick)
     {
         int enters = _options.EntersMax, returns = _options.ReturnsMax, most = replicator.Detail.InterestCap * 5 / 4;
-        for (int i = 0; i < _gathered; i++)
+        foreach (ref readonly Near near in _near.AsSpan(0, _gathered))
         {
-            int row = _rows[i];
-            if ((_squared[i] > enter && !replicator.IsRelevant(peer, row, tick)) || peer.MoverCount >= most)
+            // Who left in this look does not come back in it.
+            if (near.IsMember || peer.MoverCount >= most || (near.Squared > enter && !replicator.IsRelevant(peer, near.Row, tick)))
                 continue;
-            if (!_world.IsAlive(row) || replicator.History.IdOf(row) != _world.Id[row] || peer.FindSlot(_world.Id[row]) >= 0)
+            // What has no version is told to nobody.
+            if (replicator.History.IdOf(near.Row) != near.Id)
                 continue;
             if (enters <= 0 || returns <= 0)
                 return false;
-            SnapshotWriter.Enter(peer, row, _world.Id[row], _world.KindOf(row), tick, ref enters, ref returns);
+            SnapshotWriter.Enter(peer, near.Row, near.Id, _world.KindOf(near.Row), tick, ref enters, ref returns);
+            _told[near.Torus]++;
         }
 
         return true;
@@ -258,22 +317,21 @@ internal sealed class Crowd(Replicator replicator, WriterCounters counters)
     private void PlanDensities(PeerView peer)
     {
         peer.ToldCounts ??= new ushort[Interest.Side * Interest.Side];
-        CountTold(peer);
-        int least = LeastError(peer, DensityCodec.CellsMax - AgainMin, out int wrong), again = DensityCodec.CellsMax - wrong;
+        int count = GatherCells(peer);
+        int least = LeastError(count, DensityCodec.CellsMax - AgainMin, out int wrong), again = DensityCodec.CellsMax - wrong;
         _nextAgain = 0;
-        foreach (int cell in new CellsByRow(replicator.Interest, peer))
+        foreach (ref readonly CellCount at in _cells.AsSpan(0, count))
         {
-            int rest = RestOf(cell), told = peer.ToldCounts[TorusIndex(cell)];
-            bool isWrong = ErrorOf(cell, rest, told) >= least;
-            if (!isWrong && (again == 0 || cell < peer.DensityCursor || (rest == 0 && told == 0)))
+            bool isWrong = at.Error >= least;
+            if (!isWrong && (again == 0 || at.Cell < peer.DensityCursor || (at.Rest == 0 && at.Told == 0)))
                 continue;
             if (!isWrong)
             {
                 again--;
-                _nextAgain = cell + 1;
+                _nextAgain = at.Cell + 1;
             }
 
-            _densities[_densityCount++] = (cell, rest);
+            _densities[_densityCount++] = (at.Cell, at.Rest);
         }
 
         _plannedCount = _densityCount;
@@ -283,36 +341,68 @@ internal sealed class Crowd(Replicator replicator, WriterCounters counters)
             peer.DensityCursor = 0;
     }
 
-    private void CountTold(PeerView peer)
+    // Of each cell how many there are beside those who are told one by one, and how far that is from what was told.
+    private int GatherCells(PeerView peer)
     {
-        Array.Clear(_told);
-        foreach (ref readonly PeerView.Slot slot in peer.Slots)
+        int count = 0;
+        var cells = new CellsByRow(replicator.Interest, peer);
+        while (cells.MoveNext())
         {
-            if (slot.State is (SlotState.Entering or SlotState.Known) && slot.CountsInCrowd && _world.Id[slot.Row] == slot.Id)
-                _told[TorusIndex(_world.Cell[slot.Row])]++;
+            int movers = _world.Grid.MoverCount[cells.Current], told = peer.ToldCounts![cells.Torus];
+            int rest = Math.Min(ushort.MaxValue, movers - _told[cells.Torus]);
+            // Of all movers of the cell, in twentieths; 0: none worth a word.
+            int error = rest == told ? 0 : Math.Min(ErrorSteps, Math.Abs(rest - told) * 20 / Math.Max(1, movers));
+            _cells[count++] = new CellCount { Cell = cells.Current, Rest = rest, Told = told, Error = error };
         }
+
+        return count;
     }
 
     // The least error that counts, so that those cells are so many at most.
-    private int LeastError(PeerView peer, int cellsMax, out int wrong)
+    private int LeastError(int count, int cellsMax, out int wrong)
     {
         Span<int> cells = stackalloc int[ErrorSteps + 1];
-        foreach (int cell in new CellsByRow(replicator.Interest, peer))
-            cells[ErrorOf(cell, RestOf(cell), peer.ToldCounts![TorusIndex(cell)])]++;
+        foreach (ref readonly CellCount at in _cells.AsSpan(0, count))
+            cells[at.Error]++;
         int least = ErrorSteps + 1;
         for (wrong = 0; least > 1 && wrong + cells[least - 1] <= cellsMax; least--)
             wrong += cells[least - 1];
         return least;
     }
 
-    // Of all movers of the cell, in twentieths; 0: none worth a word.
-    private int ErrorOf(int cell, int rest, int told) => Math.Min(ErrorSteps, Math.Abs(rest - told) * 20 / Math.Max(1, _world.Grid.MoverCount[cell]));
-
-    private int RestOf(int cell) => Math.Min(ushort.MaxValue, _world.Grid.MoverCount[cell] - _told[TorusIndex(cell)]);
+    private static int Torus(int cellX, int cellY) => ((cellY & 31) * Interest.Side) + (cellX & 31);
 
     private int TorusIndex(int cell)
     {
         int side = replicator.Interest.CellsPerSide;
-        return ((cell / side & 31) * Interest.Side) + (cell % side & 31);
+        return Torus(cell % side, cell / side);
+    }
+
+    // One that the peer is told of.
+    private struct Member
+    {
+        public long Squared;     // distance from its viewpoint
+        public int Row;
+        public uint Id;
+        public ushort Slot;
+        public ushort Torus;
+    }
+
+    // One that stands near, told or not.
+    private struct Near
+    {
+        public long Squared;
+        public int Row;
+        public uint Id;
+        public ushort Torus;
+        public bool IsMember;
+    }
+
+    private struct CellCount
+    {
+        public int Cell;
+        public int Rest;
+        public int Told;
+        public int Error;
     }
 }

@@ -99,7 +99,7 @@ public static class Explanation
             return replicator.Landmarks.Has(row) ? "it is out of the reach of its kind" : "its cell is out of the peer's interest";
         if (replicator.Landmarks.Has(row))
             return peer.LandmarksDue ? $"landmarks wait for their turn: half of {replicator.Options.EntersMax} entities in one snapshot" : "all slots are taken, or it has just come";
-        if (kind.CountsInCrowd && peer.MoverCount >= replicator.Detail.InterestCap)
+        if (kind.CountsInCrowd && (peer.IsCapped || peer.MoverCount >= replicator.Options.InterestCap))
             return $"the crowd is capped at {replicator.Detail.InterestCap} movers and others are nearer; it counts in the cell's density";
         if (replicator.Interest.IsPending(peer, cell))
             return $"its cell waits for its turn: at most {replicator.Options.EntersMax} entities enter in one snapshot, nearest first";

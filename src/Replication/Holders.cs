@@ -18,6 +18,7 @@ internal sealed class Holders
     private const int SlackUnits = 4;       // what a list may be too long by: one that swings does not move with it
     private const int LargerUnits = 16;     // a block so much larger than needed is cut
     private const int HeadEntries = 2;
+    private const int EntriesPerLine = 16;
     private const uint NoRow = uint.MaxValue;
     private const int UnitsAtStart = 4_096;
     private const int HeldByPeer = 640;     // and what blocks have to spare
@@ -43,6 +44,17 @@ internal sealed class Holders
 
     /// <summary>Who holds the entity of a row.</summary>
     internal ReadOnlySpan<uint> Of(int row) => ListOf(in _places[row]);
+
+    /// <summary>Asks for where a row's list is said to be: some rows before <see cref="PrefetchList"/>.</summary>
+    internal void PrefetchPlace(int row) => Prefetch.Line(ref _places[row]);
+
+    /// <summary>Asks for the first lines of a row's list, once its place is here.</summary>
+    internal void PrefetchList(int row)
+    {
+        int start = _places[row].Start + HeadEntries;
+        Prefetch.Element(_entries, start);
+        Prefetch.Element(_entries, start + EntriesPerLine);
+    }
 
     internal void Add(int row, uint entry)
     {
@@ -165,8 +177,14 @@ internal sealed class HoldersLog
     /// <summary>Does what was noted, in order.</summary>
     internal void Settle(Holders holders)
     {
-        foreach ((int row, uint entry, bool holds) in _changes.AsSpan(0, _count))
+        const int PlaceAhead = 8, ListAhead = 4;
+        for (int i = 0; i < _count; i++)
         {
+            if (i + PlaceAhead < _count)
+                holders.PrefetchPlace(_changes[i + PlaceAhead].Row);
+            if (i + ListAhead < _count)
+                holders.PrefetchList(_changes[i + ListAhead].Row);
+            (int row, uint entry, bool holds) = _changes[i];
             if (holds)
                 holders.Add(row, entry);
             else

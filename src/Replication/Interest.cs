@@ -21,6 +21,7 @@ internal sealed class Interest
     private const int FirstSubscribers = 16;
     private const int PreparedCellsMax = 1 << 16;
     private const int QuarterShift = 2;      // quarters of a cell per axis: 4
+    private const int LeavingPrefetched = 12;
 
     private readonly WorldState _world;
     private readonly ReplicationOptions _options;
@@ -116,11 +117,10 @@ internal sealed class Interest
         peer.HasView = false;
     }
 
-    internal bool Subscribes(PeerView peer, int cell)
-    {
-        int x = cell % _cellsPerSide, y = cell / _cellsPerSide;
-        return peer.HasView && Math.Abs(x - peer.CellX) <= 15 && Math.Abs(y - peer.CellY) <= 15 && (peer.Cells[y & 31] >> (x & 31) & 1) != 0;
-    }
+    internal bool Subscribes(PeerView peer, int cell) => Subscribes(peer, cell % _cellsPerSide, cell / _cellsPerSide);
+
+    internal static bool Subscribes(PeerView peer, int cellX, int cellY)
+        => peer.HasView && (uint)(cellX - peer.CellX + 15) <= 30 && (uint)(cellY - peer.CellY + 15) <= 30 && (peer.Cells[cellY & 31] >> (cellX & 31) & 1) != 0;
 
     /// <summary>True while a cell may hold entities that the peer has not entered.</summary>
     internal bool IsPending(PeerView peer, int cell)
@@ -199,8 +199,16 @@ internal sealed class Interest
     /// <summary>This tick's versions to those who hold the entities.</summary>
     internal void Distribute(WorldHistory history)
     {
-        foreach (int row in history.Published)
-            Push(row);
+        const int PlaceAhead = 8, ListAhead = 4;
+        ReadOnlySpan<int> rows = history.Published;
+        for (int i = 0; i < rows.Length; i++)
+        {
+            if (i + PlaceAhead < rows.Length)
+                _holders.PrefetchPlace(rows[i + PlaceAhead]);
+            if (i + ListAhead < rows.Length)
+                _holders.PrefetchList(rows[i + ListAhead]);
+            Push(rows[i]);
+        }
     }
 
     // In a crowd cells push nothing, and ranks choose among movers alone: whoever is to be told of it all the same finds it here.
@@ -409,10 +417,31 @@ internal sealed class Interest
         ushort[] list = _subscribers[cell]!;
         list[Array.IndexOf(list, (ushort)peer.Index, 0, count + 1)] = list[count];
         _counters.RowsLeft += _world.Grid.Count[cell];
+        PrefetchLeaving(peer, cell);
         foreach (int row in _world.Grid.RowsOf(cell))
         {
             if (!_landmarks.Has(row))
                 peer.LeaveInterest(_world.Id[row]);
+        }
+    }
+
+    // Where the peer holds them is two looks into its memory for each: all at once.
+    private void PrefetchLeaving(PeerView peer, int cell)
+    {
+        int left = LeavingPrefetched;
+        foreach (int row in _world.Grid.RowsOf(cell))
+        {
+            if (left-- == 0)
+                break;
+            peer.PrefetchFind(_world.Id[row]);
+        }
+
+        left = LeavingPrefetched;
+        foreach (int row in _world.Grid.RowsOf(cell))
+        {
+            if (left-- == 0)
+                break;
+            peer.PrefetchFound(_world.Id[row]);
         }
     }
 

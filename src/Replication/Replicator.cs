@@ -20,6 +20,7 @@ public sealed class Replicator
     public const int KeepAliveCode = 3;
 
     private readonly PeerView?[] _peers;
+    private readonly (int Peer, int Row)[] _crossed;    // scratch: viewpoints that crossed a line in this tick
     private readonly Parties _parties;
     private readonly SnapshotPhases _phases;
     private readonly Visibility[] _visibility;     // by kind
@@ -38,6 +39,7 @@ public sealed class Replicator
         World = world;
         Options = options;
         _peers = new PeerView?[peersMax];
+        _crossed = new (int, int)[peersMax];
         _parties = new Parties(peersMax);
         _viewpoints = new Viewpoints(peersMax);
         _phases = new SnapshotPhases(options.SnapshotIntervalTicks);
@@ -46,6 +48,7 @@ public sealed class Replicator
         History = new WorldHistory(world, options, Counters);
         _holders = new Holders(world.Capacity, peersMax);
         _holdersLog = NewHoldersLog();
+        Movers = new MoversByCell(world);
         Landmarks = new Landmarks(world, options, Counters, _peers);
         Interest = new Interest(world, options, Counters, _peers, Landmarks, _parties, _viewpoints, _holders);
     }
@@ -69,8 +72,10 @@ public sealed class Replicator
 
     internal Landmarks Landmarks { get; }
 
+    internal MoversByCell Movers { get; }
+
     /// <summary>Bytes of the cells' lists of subscribers and of the list of landmarks; what each peer takes beside is <see cref="PeerView.MemoryBytes"/>.</summary>
-    public long SubscriptionBytes => Interest.MemoryBytes + Landmarks.MemoryBytes + _holders.MemoryBytes;
+    public long SubscriptionBytes => Interest.MemoryBytes + Landmarks.MemoryBytes + _holders.MemoryBytes + Movers.MemoryBytes;
 
     /// <summary>Ticks to the next snapshot at most, by the code in its header: two ticks (served faster under loss), the interval, twice the interval, keep-alive.</summary>
     public static (byte Fast, byte Interval, byte Slow, byte KeepAlive) Intervals(ReplicationOptions options)
@@ -194,14 +199,33 @@ public sealed class Replicator
     {
         foreach (HoldersLog log in _holdersLogs)
             log.Settle(_holders);
+        Movers.Forget();
         Interest.Cross(tick);
+        FollowViewpoints(tick);
+        Interest.Distribute(History);
+    }
+
+    // Few cross a line in a tick: those first, so that their memory can be asked for.
+    private void FollowViewpoints(Tick tick)
+    {
+        const int ViewAhead = 8, CellsAhead = 4;
+        int count = 0;
         for (int i = 0; i < _peerLimit; i++)
         {
             if (_viewpoints.TryGetRow(i, World.Id, out int row) && !Interest.Stays(i, World.X[row], World.Y[row], tick))
-                Interest.Follow(_peers[i]!, World.X[row], World.Y[row], tick);
+                _crossed[count++] = (i, row);
         }
 
-        Interest.Distribute(History);
+        ReadOnlySpan<(int Peer, int Row)> crossed = _crossed.AsSpan(0, count);
+        for (int i = 0; i < crossed.Length; i++)
+        {
+            if (i + ViewAhead < crossed.Length)
+                PeerView.Prefetch(_peers[crossed[i + ViewAhead].Peer]);
+            if (i + CellsAhead < crossed.Length)
+                _peers[crossed[i + CellsAhead].Peer]!.PrefetchFollowing();
+            int row = crossed[i].Row;
+            Interest.Follow(_peers[crossed[i].Peer]!, World.X[row], World.Y[row], tick);
+        }
     }
 
     /// <summary>Whether an entity is in a peer's interest: near enough, and of a kind that it may be told of.</summary>
@@ -213,10 +237,13 @@ public sealed class Replicator
 
     /// <summary>The same of an entity that the peer holds, from what the writer looks at anyway.</summary>
     internal bool IsInInterest(PeerView peer, int row, in WorldHistory.Row at)
-        => MayBeTold(peer, at.Kind, at.Owner) && (Landmarks.Has(row) ? Landmarks.Reaches(peer, row, isHeld: true) : Interest.Subscribes(peer, at.Cell));
+        => MayBeTold(peer, at.Kind, at.Owner) && (Landmarks.Has(row) ? Landmarks.Reaches(peer, row, isHeld: true) : Interest.Subscribes(peer, at.CellX, at.CellY));
 
     /// <summary>Whether an entity of a subscribed cell enters because of that.</summary>
     internal bool EntersByCell(PeerView peer, int row) => !Landmarks.Has(row) && MayBeTold(peer, row);
+
+    /// <summary>The same, from what is published of it.</summary>
+    internal bool EntersByCell(PeerView peer, int row, in WorldHistory.Row at) => !Landmarks.Has(row) && MayBeTold(peer, at.Kind, at.Owner);
 
     /// <summary>Oneself, one's party and whoever the game named stay in a crowd, wherever they rank.</summary>
     internal bool IsRelevant(PeerView peer, int row, Tick tick)
@@ -233,6 +260,8 @@ public sealed class Replicator
         bool party = _parties[peer.Index] != 0 && _parties[peer.Index] == _parties[owner];
         return (byte)((owner == peer.Index ? 1 : 0) | (party ? 2 : 0));
     }
+
+    internal bool HasParty(PeerView peer) => _parties[peer.Index] != 0;
 
     /// <summary>Whether the peer is among those who are told of the entity's kind. What nobody is told of has no version and never gets here.</summary>
     internal bool MayBeTold(PeerView peer, int row) => MayBeTold(peer, World.KindIndex[row], World.Owner[row]);

@@ -77,6 +77,16 @@ internal sealed class Viewpoints
         Protocol.Prefetch.Line(ref Pending[last]);
     }
 
+    /// <summary>Asks for the memory of all that following a peer changes.</summary>
+    public void PrefetchFollowing(int peer)
+    {
+        Prefetch(peer);
+        int first = peer * Interest.Side;
+        Protocol.Prefetch.Line(ref Beyond[first]);
+        Protocol.Prefetch.Line(ref Beyond[first + (Interest.Side / 2)]);
+        Protocol.Prefetch.Line(ref Beyond[first + Interest.Side - 1]);
+    }
+
     /// <summary>A peer's words of news.</summary>
     public Span<NewsWord> NewsOf(int peer) => News.AsSpan(peer * NewsWords, NewsWords);
 
