@@ -11,7 +11,7 @@ public enum PressureLevel : byte
     /// <summary>Near and far begin at half their distance: fewer copies, sampled fields less often.</summary>
     Detail,
 
-    /// <summary>Half of what the interest cap has above 96 movers.</summary>
+    /// <summary>In a crowd, half of what the interest cap has above 96 movers.</summary>
     Crowd,
 
     /// <summary>All of that: 96 movers are told one by one.</summary>

@@ -73,6 +73,15 @@ public sealed class ZoneReport
     /// <summary>The same per snapshot.</summary>
     public double UpdatesPerSnapshot { get; init; }
 
+    /// <summary>Operations per snapshot that repeat what was not acked yet.</summary>
+    public double CopiesPerSnapshot { get; init; }
+
+    /// <summary>Enters per snapshot, copies included.</summary>
+    public double EntersPerSnapshot { get; init; }
+
+    /// <summary>What <see cref="BytesPerPlayerPerSecond"/> is made of.</summary>
+    public BytesSplit BytesSplit { get; init; } = new();
+
     /// <summary>Mean bits of a delta update, slot included.</summary>
     public double BitsPerUpdate { get; init; }
 
@@ -151,6 +160,34 @@ public sealed class PressureFigures
 
     /// <summary>Length of a tick, ms, at the window's end.</summary>
     public double TickLengthMs { get; init; }
+}
+
+/// <summary>Bytes that one player is sent a second, by what they are for.</summary>
+public sealed class BytesSplit
+{
+    /// <summary>IP and UDP headers.</summary>
+    public double UdpIp { get; init; }
+
+    /// <summary>Packet headers, acks, reliable messages, counts of operations, and bits that fill up a byte.</summary>
+    public double PacketHeader { get; init; }
+
+    /// <summary>Tags that prove and seal.</summary>
+    public double Tag { get; init; }
+
+    /// <summary>Snapshot headers without the player's own state.</summary>
+    public double SnapshotHeader { get; init; }
+
+    /// <summary>The player's own state.</summary>
+    public double OwnState { get; init; }
+
+    /// <summary>Updates, slots and copies included.</summary>
+    public double Updates { get; init; }
+
+    /// <summary>Enters, leaves, destroys and absolutes.</summary>
+    public double Lifecycle { get; init; }
+
+    /// <summary>Densities of a crowd's cells.</summary>
+    public double Densities { get; init; }
 }
 
 /// <summary>Changes of clients' addresses.</summary>

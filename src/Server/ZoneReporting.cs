@@ -59,6 +59,9 @@ public sealed partial class Zone<TInput>
             Pressure = Pressure(_window.TicksAtLevel, _window.PressureChanges),
             UpdatesPerSecond = updates / seconds,
             UpdatesPerSnapshot = Ratio(updates, snapshots),
+            CopiesPerSnapshot = Ratio(written.Copies - before.Copies, snapshots),
+            EntersPerSnapshot = Ratio(written.Enters - before.Enters, snapshots),
+            BytesSplit = Split(before, written, now.Datagrams - _window.Datagrams, bytes, seconds * meanPlayers),
             BitsPerUpdate = Ratio(written.UpdateBits - before.UpdateBits, updates),
             NsPerUpdate = Ratio((long)Metrics.PhaseNs(Phase.Write).Sum, updates),
             BitsPerTurn = Ratio(written.TurnBits - before.TurnBits, written.Turns - before.Turns),
@@ -146,6 +149,28 @@ public sealed partial class Zone<TInput>
             written.Add(group.Writer.Counters);
         return new Window(Stopwatch.GetTimestamp(), Metrics.Ticks, Metrics.TicksLate, Metrics.TicksGivenUp, Metrics.DatagramsOut, Metrics.BytesOut,
             GC.GetTotalAllocatedBytes(), _peers.Count, [.. Enumerable.Range(0, GC.MaxGeneration + 1).Select(GC.CollectionCount)], written, [.. _ticksAtLevel], Metrics.PressureChanges);
+    }
+
+    private static BytesSplit Split(WriterCounters before, WriterCounters written, long datagrams, double bytes, double playerSeconds)
+    {
+        if (playerSeconds == 0)
+            return new BytesSplit();
+        double OfBits(long bits) => bits / 8.0 / playerSeconds;
+        long header = written.HeaderBits - before.HeaderBits, own = written.OwnBits - before.OwnBits;
+        long updates = written.UpdateBits - before.UpdateBits, operations = written.OperationBits - before.OperationBits;
+        long densities = written.DensityBits - before.DensityBits;
+        double udpIp = UdpHeaderBytes * datagrams / playerSeconds, tag = (double)PacketHeader.TagBytes * datagrams / playerSeconds;
+        return new BytesSplit
+        {
+            UdpIp = udpIp,
+            Tag = tag,
+            SnapshotHeader = OfBits(header - own),
+            OwnState = OfBits(own),
+            Updates = OfBits(updates),
+            Lifecycle = OfBits(operations - updates),
+            Densities = OfBits(densities),
+            PacketHeader = (bytes / playerSeconds) - udpIp - tag - OfBits(header + operations + densities),
+        };
     }
 
     private static double Ratio(long sum, long count) => count == 0 ? 0 : (double)sum / count;

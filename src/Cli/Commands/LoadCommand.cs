@@ -4,6 +4,7 @@ using System.Text.Json;
 using Hectare.Cli.Load;
 using Hectare.Cli.Terminal;
 using Hectare.Farm;
+using Hectare.Server;
 
 namespace Hectare.Cli.Commands;
 
@@ -162,7 +163,9 @@ internal static class LoadCommand
         yield return Text($"{report.Workload}, {report.Connected} of {report.Players} players, {report.Seconds:0.0} s");
         yield return Text($"server  cores {server.CpuCores:0.00}  tick ms p50 {server.TickMs.P50:0.00} p99 {server.TickMs.P99:0.00} max {server.TickMs.Max:0.00}  late {server.TicksLate}");
         yield return Text($"sent    {server.SnapshotsPerSecond:0} snapshots/s  {server.KeepAlivesPerSecond:0} keep-alives/s  {server.BytesPerPlayerPerSecond:0} B/s a player  largest {server.DatagramBytesMax} B");
-        yield return Text($"updates {server.UpdatesPerSecond:0}/s  {server.UpdatesPerSnapshot:0.0} a snapshot  {server.BitsPerUpdate:0.0} bits  {server.NsPerUpdate:0} ns");
+        yield return Text($"updates {server.UpdatesPerSecond:0}/s  {server.UpdatesPerSnapshot:0.0} a snapshot  {server.BitsPerUpdate:0.0} bits  {server.NsPerUpdate:0} ns  copies {server.CopiesPerSnapshot:0.0}  enters {server.EntersPerSnapshot:0.0}");
+        BytesSplit split = server.BytesSplit;
+        yield return Text($"bytes/s udp+ip {split.UdpIp:0}  packet {split.PacketHeader:0}  tag {split.Tag:0}  header {split.SnapshotHeader:0}  own {split.OwnState:0}  updates {split.Updates:0}  lifecycle {split.Lifecycle:0}  densities {split.Densities:0}");
         yield return Text($"bits    turn {server.BitsPerTurn:0.0}  animation {server.BitsPerAnimation:0.0}  enter {server.BitsPerEnter:0.0}");
         yield return Text($"memory  {server.BytesPerPeerMemory:0} B a peer  {server.BytesPerEntityMemory:0} B an entity  {server.AllocatedBytesPerTick:0} B allocated a tick");
         yield return Text($"bots    cores {bots.CpuCores:0.00}  snapshots Hz p1 {bots.SnapshotHzP1:0.00} p50 {bots.SnapshotHzP50:0.00}  decoding all {bots.FullyDecoded}  errors {bots.DecodeErrors}");

@@ -78,6 +78,7 @@ internal sealed record LoadSettings
 internal sealed class LoadRun(LoadSettings settings, Screen screen)
 {
     private static readonly TimeSpan StartPatience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan JoinPatience = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan StepTime = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan SettleTime = TimeSpan.FromSeconds(3);
 
@@ -233,8 +234,13 @@ internal sealed class LoadRun(LoadSettings settings, Screen screen)
     {
         _phase = "connecting";
         DateTime latest = DateTime.UtcNow + StartPatience + TimeSpan.FromSeconds(settings.Players / (double)settings.PlayersPerSecond);
+        int most = 0;
         while (_botsStatus!.Connected < settings.Players && DateTime.UtcNow < latest)
         {
+            // A zone that is nearly full of work lets players in one by one: as long as it does, the others' turn comes.
+            if (_botsStatus.Connected > most && DateTime.UtcNow + JoinPatience > latest)
+                latest = DateTime.UtcNow + JoinPatience;
+            most = Math.Max(most, _botsStatus.Connected);
             if (_botsStatus.Refused > 0)
                 throw new RunFailedException($"the server refused {_botsStatus.Refused} of {settings.Players} players: {_botsStatus.RefusedReason}");
             await Task.Delay(StepTime, cancel);

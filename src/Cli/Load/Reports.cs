@@ -142,6 +142,15 @@ internal sealed record ServerReport
     /// <summary>Updates in a mean snapshot.</summary>
     public required double UpdatesPerSnapshot { get; init; }
 
+    /// <summary>Operations in a mean snapshot that repeat what was not acked yet.</summary>
+    public required double CopiesPerSnapshot { get; init; }
+
+    /// <summary>Enters in a mean snapshot, copies included.</summary>
+    public required double EntersPerSnapshot { get; init; }
+
+    /// <summary>What a player's bytes are for.</summary>
+    public required BytesSplit BytesSplit { get; init; }
+
     /// <summary>Bits of a mean update, slot and operation included.</summary>
     public required double BitsPerUpdate { get; init; }
 
@@ -212,6 +221,9 @@ internal sealed record ServerReport
         Pressure = zone.Pressure,
         UpdatesPerSecond = zone.UpdatesPerSecond,
         UpdatesPerSnapshot = zone.UpdatesPerSnapshot,
+        CopiesPerSnapshot = zone.CopiesPerSnapshot,
+        EntersPerSnapshot = zone.EntersPerSnapshot,
+        BytesSplit = zone.BytesSplit,
         BitsPerUpdate = zone.BitsPerUpdate,
         BitsPerTurn = zone.BitsPerTurn,
         BitsPerAnimation = zone.BitsPerAnimation,
