@@ -122,17 +122,22 @@ public sealed class CrowdTests
         }
     }
 
-    // Few enough for the cap of the options, too many for the one in force.
+    // Few enough for the cap of the options, too many for the one in force: looking round for the nearest would cost more than the others do.
     [Fact]
-    public void A_lower_cap_makes_a_crowd_of_those_who_were_none()
+    public void A_lower_cap_is_for_those_who_stand_in_a_crowd()
     {
         _rig.Run(1, () => Teleport(i => i < 200 || i % 300 == 0 ? (Units.FromFloat(1024 + (i % 20)), Units.FromFloat(1024 + (i / 20 % 20))) : (Units.FromFloat(100), Units.FromFloat(100))));
         _rig.Run(200);
         Assert.All(_rig.Peers, peer => Assert.False(peer.View.IsCapped));
         _rig.Replicator.SetDetail(Detail.Of(_rig.Replicator.Options) with { InterestCap = 96 });
         _rig.Run(60);
+        Assert.All(_rig.Peers, peer => Assert.False(peer.View.IsCapped));
+        Assert.All(_rig.Peers, peer => Assert.InRange(peer.View.MoverCount, 200, 256));
+        _rig.Run(1, () => Teleport(i => i < 400 || i % 300 == 0 ? (Units.FromFloat(1024 + (i % 20)), Units.FromFloat(1024 + (i / 20 % 20))) : (Units.FromFloat(100), Units.FromFloat(100))));
+        _rig.Run(90);
+        Assert.All(_rig.Peers, peer => Assert.True(peer.View.IsCapped));
         Assert.All(_rig.Peers, peer => Assert.InRange(peer.View.MoverCount, 86, 120));
-        _rig.Replicator.SetDetail(Detail.Of(_rig.Replicator.Options));
+        _rig.Run(1, () => Teleport(i => i < 200 || i % 300 == 0 ? (Units.FromFloat(1024 + (i % 20)), Units.FromFloat(1024 + (i / 20 % 20))) : (Units.FromFloat(100), Units.FromFloat(100))));
         _rig.Run(90);
         Assert.All(_rig.Peers, peer => Assert.False(peer.View.IsCapped));
         foreach (RigPeer peer in _rig.Peers)

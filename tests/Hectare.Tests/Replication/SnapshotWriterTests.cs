@@ -33,7 +33,7 @@ public sealed class SnapshotWriterTests
         for (ulong seed = firstSeed; seed < firstSeed + SeedSpan; seed += 4)
             packets += Simulate(seed, Small with { BytesPerSecond = bytesPerSecond, PushSubscribersMax = pushSubscribersMax }, entities: 90, ticks: 500, ref exercised);
         Assert.True(packets > 3_000, $"{packets} packets");
-        Assert.True(exercised is { Returns: > 20, Unknown: > 50, Absolutes: > 500, Destroys: > 50, Samples: > 50 }, exercised.ToString());
+        Assert.True(exercised is { Returns: > 15, Unknown: > 50, Absolutes: > 500, Destroys: > 50, Samples: > 50 }, exercised.ToString());
     }
 
     [Theory]
@@ -73,7 +73,7 @@ public sealed class SnapshotWriterTests
     {
         Exercised exercised = default;
         int noticed = 0;
-        for (ulong seed = 1; seed < 60 && noticed == 0; seed++)
+        for (ulong seed = 1; seed < 200 && noticed == 0; seed++)
         {
             try
             {

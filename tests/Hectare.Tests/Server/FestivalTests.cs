@@ -24,7 +24,7 @@ public sealed class FestivalTests(ITestOutputHelper output)
             {
                 bench.Run(9);
                 ZoneReport report = bench.Zone.Report();
-                int capped = Enumerable.Range(0, Players).Count(i => bench.Zone.ViewOf(new PeerId(i))!.IsCapped), most = Enumerable.Range(0, Players).Max(i => bench.Zone.ViewOf(new PeerId(i))!.MoverCount);
+                int capped = Enumerable.Range(0, Players).Count(i => bench.Zone.ViewOf(new PeerId(i))!.IsCapped), most = Enumerable.Range(0, Players).Select(i => bench.Zone.ViewOf(new PeerId(i))!).Where(view => view.IsCapped).Max(view => view.MoverCount);
                 if (look == 9)
                     output.WriteLine($"{level}: cap {report.Pressure.InterestCap}, in force p1 {report.CapInForce.P1}, p50 {report.CapInForce.P50}, most {most}; {capped} of {Players} are capped");
                 Assert.InRange(report.CapInForce.P1, PressureLevels.CapLeast, report.Pressure.InterestCap);

@@ -82,7 +82,7 @@ public sealed class LoadTraps(ITestOutputHelper output)
         static (long Demand, long LeftOut, int Incomplete, int Packets, double Rate) Run(int bytesPerSecond)
         {
             var trap = new TrapRig(new ReplicationOptions { BytesPerSecond = bytesPerSecond });
-            var walkers = new Turners(trap, 100, turnEveryTicks: 6);
+            var walkers = new Turners(trap, 140, turnEveryTicks: 6);
             TrapPeer peer = trap.AddPeer(walkers.Rows[0]);
             trap.Run(300);
             WriterCounters written = trap.Rig.Writer.Counters;
