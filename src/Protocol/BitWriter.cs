@@ -7,13 +7,13 @@ namespace Hectare.Protocol;
 /// <summary>Writes bits from the least significant bit of a little-endian stream. Fails once and stays failed; never writes past the end.</summary>
 public ref struct BitWriter
 {
+    private const uint GolombAtOnce = 1 << 16;
+
     private readonly Span<byte> _buffer;
     private ulong _pending;        // bits not yet stored, from bit 0
     private int _pendingBits;      // 0 to 63
     private int _storedBytes;
     private readonly int _capacityBits;
-
-    private const uint GolombAtOnce = 1 << 16;
 
     /// <summary>Starts at the first bit of <paramref name="buffer"/>.</summary>
     public BitWriter(Span<byte> buffer)
@@ -60,6 +60,26 @@ public ref struct BitWriter
         _pendingBits = total;
     }
 
+    /// <summary>The same of a value that has no other bits, and that is known to fit: less to look at, where much is written.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">It does not fit.</exception>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void WriteFitting(ulong value, int bits)
+    {
+        Contract.Assert(bits is > 0 and <= 64 && bits <= FreeBits && (bits == 64 || value >> bits == 0));
+        int pendingBits = _pendingBits, total = pendingBits + bits;
+        ulong pending = _pending | (value << pendingBits);
+        if (total >= 64)
+        {
+            BinaryPrimitives.WriteUInt64LittleEndian(_buffer.Slice(_storedBytes, sizeof(ulong)), pending);
+            _storedBytes += sizeof(ulong);
+            // By 64 at once nothing would be shifted.
+            pending = value >> 1 >> (63 - pendingBits);
+            total -= 64;
+        }
+
+        (_pending, _pendingBits) = (pending, total);
+    }
+
     /// <summary>One bit.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void WriteBool(bool value) => Write(value ? 1u : 0u, 1);
@@ -82,7 +102,7 @@ public ref struct BitWriter
         Write(w, low);
     }
 
-    /// <summary>The code of a value below 2^16, of an order of at most 15, and how many bits it has: at most 34.</summary>
+    /// <summary>The code of a value below 2^16, of an order of at most 15, and how many bits it has: at most 33.</summary>
     public static ulong Golomb(uint value, int k, out int bits)
     {
         Contract.Assert(value < GolombAtOnce && k <= 15);

@@ -71,7 +71,7 @@ public static class SlotCodec
         writer.Write(name, bits);
     }
 
-    /// <summary>The bits of <see cref="Write"/>, at most 40.</summary>
+    /// <summary>The bits of <see cref="Write"/>, at most 25: 21 of a gap below 1,024, 4 of the operation.</summary>
     public static ulong Name(int slot, int previousSlot, int order, SlotOperation operation, out int bits)
     {
         ulong gap = BitWriter.Golomb((uint)(slot - previousSlot - 1), order, out bits);

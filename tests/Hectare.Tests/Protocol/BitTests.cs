@@ -29,6 +29,29 @@ public sealed class BitTests
         }
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    public void What_is_known_to_fit_is_written_as_what_is_not(ulong seed)
+    {
+        var random = new SeededRandom(seed);
+        byte[] checkedBytes = new byte[256], fittingBytes = new byte[256];
+        for (int round = 0; round < 2_000; round++)
+        {
+            BitWriter writer = new(checkedBytes), fitting = new(fittingBytes);
+            for (int bits = random.Next(1, 65); bits <= writer.FreeBits; bits = random.Next(1, 65))
+            {
+                ulong value = random.NextUInt64() >> (64 - bits);
+                writer.Write(value, bits);
+                fitting.WriteFitting(value, bits);
+                Assert.Equal(writer.BitCount, fitting.BitCount);
+            }
+
+            Assert.True(writer.Finish().SequenceEqual(fitting.Finish()), $"seed {seed}, round {round}");
+        }
+    }
+
     [Fact]
     public void Golomb_codes_come_back_and_have_the_announced_length()
     {
