@@ -55,7 +55,7 @@ internal ref struct CellsByRow(Interest interest, PeerView peer)
         }
 
         int x = peer.CellX - Reach + BitOperations.TrailingZeroCount(_rest), y = peer.CellY + _dy;
-        (Current, Torus) = ((y * side) + x, ((y & 31) * Interest.Side) + (x & 31));
+        (Current, Torus) = ((y * side) + x, Interest.Torus(x, y));
         _rest &= _rest - 1;
         return true;
     }

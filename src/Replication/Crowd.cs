@@ -19,11 +19,11 @@ internal sealed class Crowd(Replicator replicator, WriterCounters counters)
     private const int None = int.MaxValue;
     private const int ErrorSteps = 8;
     private const int AgainMin = 16;       // of the cells in a packet, those that are only said again
-    private const int MemberShift = 10;
-    private const int LooksMax = 1 << (31 - MemberShift);
-    private const long NotSeen = -2;
-    private const long Gone = -1;
     private const int NearCells = 9;       // looked at in any case: the nearest may stand just across a cell line
+    private const int MemberShift = 10;    // in _memberOf: the look above, the place among the members below
+    private const int LooksMax = 1 << (31 - MemberShift);      // then they are counted anew
+    private const long NotSeen = -2;       // a member's distance while no cell that is looked at had it
+    private const long Gone = -1;          // or when it is no more, or no longer in reach
 
     private readonly WorldState _world = replicator.World;
     private readonly ReplicationOptions _options = replicator.Options;
@@ -213,8 +213,8 @@ internal sealed class Crowd(Replicator replicator, WriterCounters counters)
                 return;
             long dx = mover.X - viewX, dy = mover.Y - viewY, squared = (dx * dx) + (dy * dy);
             _farthest = Math.Max(_farthest, squared);
-            int memberOf = _memberOf[mover.Row], member = memberOf >> MemberShift == _look ? memberOf & (SlotCodec.SlotsMax - 1) : None;
-            bool isMember = member != None && _members[member].Id == mover.Id;
+            int memberOf = _memberOf[mover.Row], member = memberOf & (SlotCodec.SlotsMax - 1);
+            bool isMember = memberOf >> MemberShift == _look && _members[member].Id == mover.Id;
             _near[_gathered++] = new Near { Row = mover.Row, Id = mover.Id, Squared = squared, Torus = (ushort)torus, IsMember = isMember };
             if (isMember)
                 See(ref _members[member], squared, torus);
@@ -239,7 +239,7 @@ internal sealed class Crowd(Replicator replicator, WriterCounters counters)
             if (at.Id != member.Id)
                 continue;
             long dx = _world.X[member.Row] - _world.X[peer.AvatarRow], dy = _world.Y[member.Row] - _world.Y[peer.AvatarRow];
-            See(ref member, (dx * dx) + (dy * dy), Torus(at.CellX, at.CellY));
+            See(ref member, (dx * dx) + (dy * dy), Interest.Torus(at.CellX, at.CellY));
         }
     }
 
@@ -370,12 +370,11 @@ internal sealed class Crowd(Replicator replicator, WriterCounters counters)
         return least;
     }
 
-    private static int Torus(int cellX, int cellY) => ((cellY & 31) * Interest.Side) + (cellX & 31);
 
     private int TorusIndex(int cell)
     {
         int side = replicator.Interest.CellsPerSide;
-        return Torus(cell % side, cell / side);
+        return Interest.Torus(cell % side, cell / side);
     }
 
     // One that the peer is told of.

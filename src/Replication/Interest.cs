@@ -67,7 +67,7 @@ internal sealed class Interest
         Spiral = MakeSpiral();
         Array.Fill(_ranks, -1);
         for (int rank = 0; rank < Spiral.Length; rank++)
-            _ranks[((Spiral[rank].Y & 31) * Side) + (Spiral[rank].X & 31)] = rank;
+            _ranks[Torus(Spiral[rank].X, Spiral[rank].Y)] = rank;
     }
 
     /// <summary>Offsets of cells from the viewpoint's, nearest first.</summary>
@@ -78,7 +78,10 @@ internal sealed class Interest
     internal bool IsInside(int x, int y) => (uint)x < (uint)_cellsPerSide && (uint)y < (uint)_cellsPerSide;
 
     /// <summary>The place in <see cref="Spiral"/> of an offset on the torus; -1 where no cell can be subscribed.</summary>
-    internal int RankOf(int dx, int dy) => _ranks[((dy & 31) * Side) + (dx & 31)];
+    internal int RankOf(int dx, int dy) => _ranks[Torus(dx, dy)];
+
+    /// <summary>The place on the torus of a cell, or of an offset.</summary>
+    internal static int Torus(int x, int y) => ((y & 31) * Side) + (x & 31);
 
     /// <summary>The cell at a place of <see cref="Spiral"/> round a peer's viewpoint.</summary>
     internal int CellAt(PeerView peer, int rank) => ((peer.CellY + Spiral[rank].Y) * _cellsPerSide) + peer.CellX + Spiral[rank].X;
@@ -119,8 +122,11 @@ internal sealed class Interest
 
     internal bool Subscribes(PeerView peer, int cell) => Subscribes(peer, cell % _cellsPerSide, cell / _cellsPerSide);
 
-    internal static bool Subscribes(PeerView peer, int cellX, int cellY)
-        => peer.HasView && (uint)(cellX - peer.CellX + 15) <= 30 && (uint)(cellY - peer.CellY + 15) <= 30 && (peer.Cells[cellY & 31] >> (cellX & 31) & 1) != 0;
+    internal static bool Subscribes(PeerView peer, int cellX, int cellY) => Subscribes(peer, peer.Cells, cellX, cellY);
+
+    /// <summary>The same, for who asks for many and has the peer's cells at hand.</summary>
+    internal static bool Subscribes(PeerView peer, ReadOnlySpan<uint> cells, int cellX, int cellY)
+        => peer.HasView && (uint)(cellX - peer.CellX + 15) <= 30 && (uint)(cellY - peer.CellY + 15) <= 30 && (cells[cellY & 31] >> (cellX & 31) & 1) != 0;
 
     /// <summary>True while a cell may hold entities that the peer has not entered.</summary>
     internal bool IsPending(PeerView peer, int cell)
@@ -137,12 +143,14 @@ internal sealed class Interest
     }
 
     /// <summary>Looks for entities to enter in one cell, if the peer subscribes to it.</summary>
-    internal void Reconsider(PeerView peer, int cell)
+    internal void Reconsider(PeerView peer, int cell) => Reconsider(peer, cell % _cellsPerSide, cell / _cellsPerSide);
+
+    /// <summary>The same of the cell at that place.</summary>
+    internal static void Reconsider(PeerView peer, int cellX, int cellY)
     {
-        if (!Subscribes(peer, cell))
+        if (!Subscribes(peer, cellX, cellY))
             return;
-        (int word, uint bit) = Place(cell);
-        peer.Pending[word] |= bit;
+        peer.Pending[cellY & 31] |= 1u << (cellX & 31);
         peer.HasPending = true;
     }
 
@@ -179,16 +187,16 @@ internal sealed class Interest
             {
                 case WorldEventKind.Spawned:
                     // Where it is now: it may have crossed a line since.
-                    MarkPending(_world.Cell[change.Row], except: SpatialGrid.NoCell);
+                    Announce(in change, _world.Cell[change.Row], except: SpatialGrid.NoCell);
                     break;
                 case WorldEventKind.MovedCell:
-                    MarkPending(change.ToCell, except: change.FromCell);
+                    Announce(in change, change.ToCell, except: change.FromCell);
                     LeaveCell(change.Row, change.FromCell, change.ToCell);
                     break;
                 case WorldEventKind.OwnerChanged:
                     // Who was not told of it may have to be from now on.
                     if (visibility is Visibility.OwnerOnly or Visibility.Party)
-                        MarkPending(_world.Cell[change.Row], except: SpatialGrid.NoCell);
+                        Announce(in change, _world.Cell[change.Row], except: SpatialGrid.NoCell);
                     break;
                 default:
                     break;
@@ -231,22 +239,27 @@ internal sealed class Interest
     private void Push(int row)
     {
         ReadOnlySpan<uint> holders = _holders.Of(row);
-        NewsWord[] news = _viewpoints.News;
+        LineArray<NewsWord> news = _viewpoints.News;
         _counters.Pushes += holders.Length;
         for (int i = 0; i < holders.Length; i++)
         {
             const int Ahead = 12;
             if (i + Ahead < holders.Length)
-                Prefetch.Element(news, NewsPlace(holders[i + Ahead]));
+                news.Prefetch(NewsPlace(holders[i + Ahead]));
             uint holder = holders[i];
-            int slot = (int)(holder & (SlotCodec.SlotsMax - 1));
-            news[NewsPlace(holder)].Mark(slot);
+            news[NewsPlace(holder)].Mark((int)holder);
         }
     }
 
-    private static int NewsPlace(uint holder) => ((int)(holder >> Holders.SlotBits) * Viewpoints.NewsWords) + ((int)(holder & (SlotCodec.SlotsMax - 1)) >> 6);
+    // A peer's words of news lie side by side: the place of a slot's is the entry without the bit in it.
+    private static int NewsPlace(uint holder)
+    {
+        Contract.Assert(Viewpoints.NewsWords << 6 == 1 << Holders.SlotBits);
+        return (int)(holder >> 6);
+    }
 
-    private void MarkPending(int cell, int except)
+    // To those who are told of a cell: something came into it, and did not come from one that they look into too.
+    private void Announce(in WorldEvent change, int cell, int except)
     {
         (int word, uint bit) = Place(cell);
         (int exceptWord, uint exceptBit) = Place(Math.Max(0, except));
@@ -258,11 +271,18 @@ internal sealed class Interest
             ushort index = subscribers[i];
             // Whoever looked at the cell it comes from knows it already; unless that cell still waits to be looked at, or was a crowd's.
             bool knows = except >= 0 && !_isPull[except] && (isNeighbour
-                ? (Cells(index, exceptWord) & ~Viewpoints.Of(_viewpoints.Pending, index)[exceptWord] & exceptBit) != 0
+                ? (Cells(index, exceptWord) & ~_viewpoints.Pending[(index * Side) + exceptWord] & exceptBit) != 0
                 : Subscribes(_peers[index]!, except) && !IsPending(_peers[index]!, except));
-            if (knows)
+            ref uint pending = ref _viewpoints.Pending[(index * Side) + word];
+            if (knows || (pending & bit) != 0)
                 continue;
-            Viewpoints.Of(_viewpoints.Pending, index)[word] |= bit;
+            if (_viewpoints.Arrivals[index].TryAdd(change.Row, change.Id.Value))
+            {
+                _viewpoints.HasArrivals[index] = true;
+                continue;
+            }
+
+            pending |= bit;
             _viewpoints.HasPending[index] = true;
         }
     }
@@ -275,8 +295,8 @@ internal sealed class Interest
         if (at + Ahead >= subscribers.Length)
             return;
         int place = (subscribers[at + Ahead] * Side) + word;
-        Prefetch.Line(ref _viewpoints.Cells[place]);
-        Prefetch.Line(ref _viewpoints.Pending[place]);
+        _viewpoints.Cells.Prefetch(place);
+        _viewpoints.Pending.Prefetch(place);
     }
 
     // Who subscribes to a cell can subscribe to those round it only within the reach of its bitmap: then a bit says it all.
@@ -290,12 +310,12 @@ internal sealed class Interest
     {
         (int word, uint bit) = Place(to);
         bool isNeighbour = IsNeighbour(from, to);
-        NewsWord[] news = _viewpoints.News;
+        LineArray<NewsWord> news = _viewpoints.News;
         foreach (uint holder in _holders.Of(row))
         {
-            int peer = (int)(holder >> Holders.SlotBits), slot = (int)(holder & (SlotCodec.SlotsMax - 1));
+            int peer = (int)(holder >> Holders.SlotBits);
             if (isNeighbour ? (_viewpoints.Cells[(peer * Side) + word] & bit) == 0 : !Subscribes(_peers[peer]!, to))
-                news[(peer * Viewpoints.NewsWords) + (slot >> 6)].Mark(slot);
+                news[NewsPlace(holder)].Mark((int)holder);
         }
     }
 

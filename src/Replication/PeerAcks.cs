@@ -142,15 +142,21 @@ public sealed partial class PeerView
             return;
         }
 
-        Unshare(index);
-        if (slot.State == SlotState.Entering)
-            slot.State = SlotState.Known;
-        slot.Flags &= ~(SlotFlags.Unknown | SlotFlags.OnKept);
-        if (operation is SlotOperation.Enter or SlotOperation.Absolute)
-            slot.AckedAudience = (byte)((entry.Word >> 13) & 3);
-        slot.AckedVersion = Widen(entry.Word >> 16, slot.SentVersion);
-        slot.AckedHash = entry.Hash;
-        Share(index);
+        uint version = Widen(entry.Word >> 16, slot.SentVersion);
+        bool isRenewed = operation == SlotOperation.Update && TryRenewShare(index, in slot, version, entry.Hash);
+        if (!isRenewed)
+        {
+            Unshare(index);
+            if (slot.State == SlotState.Entering)
+                slot.State = SlotState.Known;
+            slot.Flags &= ~(SlotFlags.Unknown | SlotFlags.OnKept);
+            if (operation is SlotOperation.Enter or SlotOperation.Absolute)
+                slot.AckedAudience = (byte)((entry.Word >> 13) & 3);
+        }
+
+        (slot.AckedVersion, slot.AckedHash) = (version, entry.Hash);
+        if (!isRenewed)
+            Share(index);
         // What told an audience is looked at once more: it may have changed and changed back. And what leaves by now goes on saying so.
         if (operation == SlotOperation.Update && slot.State == SlotState.Known && !IsFresh(index) && slot.AckedVersion == slot.SentVersion)
             ClearNews(index);

@@ -24,7 +24,7 @@ public sealed partial class PeerView
     private readonly WorldHistory _history;
     private readonly ReplicationOptions _options;
     private readonly Viewpoints _viewpoints;
-    private Slot[] _slots = new Slot[SlotsAtStart];
+    private LineArray<Slot> _slots = new(SlotsAtStart);
     private ushort[] _map = new ushort[MapAtStart];   // slot + 1 by entity id, open addressing
     private int _mapMask = MapAtStart - 1;
     private int _mapCount;
@@ -110,6 +110,10 @@ public sealed partial class PeerView
 
     internal ref bool HasPending => ref _viewpoints.HasPending[Index];
 
+    internal ref bool HasArrivals => ref _viewpoints.HasArrivals[Index];
+
+    internal ref Arrivals Arrivals => ref _viewpoints.Arrivals[Index];
+
     internal bool HasView;
     internal bool HasBeyond;
     internal Tick BeyondDue;
@@ -148,7 +152,7 @@ public sealed partial class PeerView
     internal int SlotLimit => _slotLimit[1];
 
     /// <summary>Bytes this view takes.</summary>
-    public long MemoryBytes => 512 + ((long)_slots.Length * Unsafe.SizeOf<Slot>()) + (Viewpoints.NewsWords * 16L) + (_map.Length * 2L) + (Interest.Side * 12L) + ((ToldCounts?.Length ?? 0) * 2L)
+    public long MemoryBytes => 512 + ((long)_slots.Length * Unsafe.SizeOf<Slot>()) + (Viewpoints.NewsWords * 16L) + (_map.Length * 2L) + (Interest.Side * 12L) + Unsafe.SizeOf<Arrivals>() + ((ToldCounts?.Length ?? 0) * 2L)
         + (_entries.Length * 8L) + (Shares * 6L) + Unsafe.SizeOf<PacketRecords>() + (_kept.Length * 14L) + (_leaving.Length * 8L)
         + (Relevance is null ? 0 : Relevance.MemoryBytes);
 
@@ -190,20 +194,14 @@ public sealed partial class PeerView
     {
         int count = Math.Min(_packets[_packetTail % PacketsMax].EntryCount, Math.Min(_entryCount, PrefetchMax));
         for (int i = _entryHead - _entryCount, end = i + count; i < end; i++)
-            PrefetchSlot(_entries[i & _entryMask].Slot);
+            _slots.Prefetch(_entries[i & _entryMask].Slot);
     }
 
     /// <summary>Asks for the memory of what a snapshot is chosen from: some peers before <see cref="PrefetchSlots"/>, once the view's own is here.</summary>
     public void PrefetchNews()
     {
-        _viewpoints.Prefetch(Index);
+        _viewpoints.Prefetch(Index, (SlotLimit + 63) >> 6);
         Protocol.Prefetch.Line(ref _packets[_packetHead % PacketsMax]);
-        ref NewsWord news = ref _viewpoints.NewsOf(Index)[0];
-        Protocol.Prefetch.Line(ref news);
-        Protocol.Prefetch.Line(ref Unsafe.Add(ref news, 4));
-        Protocol.Prefetch.Line(ref Unsafe.Add(ref news, 8));
-        Protocol.Prefetch.Line(ref Unsafe.Add(ref news, 11));
-        Protocol.Prefetch.Length(_slots);
         Protocol.Prefetch.Length(_entries);
         Protocol.Prefetch.Length(_map);
         Protocol.Prefetch.Length(_kept);
@@ -219,23 +217,24 @@ public sealed partial class PeerView
         foreach (ref readonly NewsWord word in News)
         {
             for (ulong rest = word.Slots; rest != 0 && left > 0; rest &= rest - 1, left--)
-                PrefetchSlot(first + BitOperations.TrailingZeroCount(rest));
+                _slots.Prefetch(first + BitOperations.TrailingZeroCount(rest));
             first += 64;
         }
-    }
 
-    // Half of all slots lie across two lines.
-    private void PrefetchSlot(int slot)
-    {
-        Protocol.Prefetch.Element(_slots, slot);
-        Protocol.Prefetch.Element(_slots, slot, Unsafe.SizeOf<Slot>() - 1);
+        if (!HasArrivals)
+            return;
+        foreach ((int row, uint id) in Arrivals.List)
+        {
+            _history.Prefetch(row);
+            PrefetchFind(id);
+            Protocol.Prefetch.Element(_kept, KeptPlace(id));
+        }
     }
 
     /// <summary>Asks for what following a viewpoint looks at: some peers before it is followed.</summary>
     internal void PrefetchFollowing()
     {
         Protocol.Prefetch.Length(_map);
-        Protocol.Prefetch.Length(_slots);
         _viewpoints.PrefetchFollowing(Index);
     }
 
@@ -249,7 +248,7 @@ public sealed partial class PeerView
     // Between head and tail lie the records of packets, of which one is looked at.
     private const int HeadBytes = 230;
     private const int TailOffset = 1000;
-    internal const int ObjectBytes = 1248;
+    internal const int ObjectBytes = 1264;
 
     /// <summary>True when it has entered its own entity, or is entering it; false also when that is not seen at once.</summary>
     internal bool HoldsAvatar => _slots[_avatarSlot].Id == AvatarId.Value && _slots[_avatarSlot].State is SlotState.Entering or SlotState.Known;
@@ -392,7 +391,7 @@ public sealed partial class PeerView
     {
         int entry = _map[Home(id, _mapMask)];
         if (entry != 0)
-            Protocol.Prefetch.Element(_slots, entry - 1);
+            _slots.Prefetch(entry - 1);
         else
             Protocol.Prefetch.Element(_kept, KeptPlace(id));
     }
@@ -425,8 +424,7 @@ public sealed partial class PeerView
             return -1;
         if (_slotLimit[list] == _slots.Length)
         {
-            int length = Math.Min(SlotCodec.SlotsMax, _slots.Length + 128);
-            Array.Resize(ref _slots, length);
+            _slots = _slots.Resized(Math.Min(SlotCodec.SlotsMax, _slots.Length + 128));
         }
 
         return _slotLimit[list]++;

@@ -11,22 +11,25 @@ public sealed partial class SnapshotWriter
         _candidateCount = 0;
         _preparedBits = 0;
         _freshBits = 0;
+        _candidateShares = 0;
         _leftOut = false;
-        _copies = rttTicks / _options.SnapshotIntervalTicks;
+        int copies = rttTicks / _options.SnapshotIntervalTicks;
+        (_timesTold[0], _timesTold[1], _timesTold[2]) = (1 + copies, 1 + Math.Min(copies, 1), 1);
         (_viewX, _viewY) = peer.AvatarRow >= 0 ? (_world.X[peer.AvatarRow], _world.Y[peer.AvatarRow]) : (0, 0);
         _mayTakeMade = peer.HasBaseline && !_replicator.HasParty(peer);
         (_nearSquared, _farSquared) = ((long)_detail.NearUnits * _detail.NearUnits, (long)_detail.FarUnits * _detail.FarUnits);
         int leaves = _options.LeavesMax;
         Span<PeerView.Slot> slots = peer.Slots;
+        ReadOnlySpan<uint> cells = peer.Cells;
         foreach (int index in Gather(peer))
         {
             ref PeerView.Slot slot = ref slots[index];
-            if (!TryTakeMade(peer, index, ref slot, tick))
+            if (!TryTakeMade(peer, cells, index, ref slot, tick))
                 Consider(peer, index, ref slot, tick, rttTicks, ref leaves);
         }
     }
 
-    // The slots with news, and what they name: asked for all at once, then looked at one by one.
+    // The slots with news, which were asked for before (PeerView.PrefetchSlots), and what they name: asked for all at once, then looked at one by one.
     private ReadOnlySpan<int> Gather(PeerView peer)
     {
         int count = 0;
@@ -35,29 +38,22 @@ public sealed partial class SnapshotWriter
         for (int word = 0; word < news.Length; word++)
         {
             for (ulong rest = news[word].Slots; rest != 0; rest &= rest - 1)
-            {
-                int index = (word << 6) + BitOperations.TrailingZeroCount(rest);
-                _gathered[count++] = index;
-                Prefetch.Line(ref slots[index]);
-            }
+                _gathered[count++] = (word << 6) + BitOperations.TrailingZeroCount(rest);
         }
 
         ReadOnlySpan<int> gathered = _gathered.AsSpan(0, count);
         foreach (int index in gathered)
-        {
             _history.Prefetch(slots[index].Row);
-        }
-
         return gathered;
     }
 
     // Nearly all news: somebody else moved whom the peer holds, and what it is to be sent from the version that it holds was made when that was published.
     // Whatever is not so simple is looked at in Consider; what is done here is what would be done there.
-    private bool TryTakeMade(PeerView peer, int index, ref PeerView.Slot slot, Tick tick)
+    private bool TryTakeMade(PeerView peer, ReadOnlySpan<uint> cells, int index, ref PeerView.Slot slot, Tick tick)
     {
         ref readonly WorldHistory.Row row = ref _history.RowOf(slot.Row);
         if (slot.State != SlotState.Known || row.Id != slot.Id || row.Version == slot.SentVersion || slot.AckedAudience != 0
-            || slot.Has(SlotFlags.Unknown) || row.Owner == peer.Index || !_mayTakeMade || !_isForAll[row.Kind] || !Interest.Subscribes(peer, row.CellX, row.CellY))
+            || slot.Has(SlotFlags.Unknown) || row.Owner == peer.Index || !_mayTakeMade || !_isForAll[row.Kind] || !Interest.Subscribes(peer, cells, row.CellX, row.CellY))
         {
             return false;
         }
@@ -70,8 +66,8 @@ public sealed partial class SnapshotWriter
             return false;
         candidate.Delta.Row = slot.Row;
         slot.Copies = 0;
-        CountFresh(ref slot, row.Version, ClassOfCell(peer, row.CellX, row.CellY), made.Bits, made.Steps);
-        AddCandidate(index, SlotOperation.Update, 0, made.Bits);
+        CountFresh(ref slot, row.Version, ClassOfCell(peer, in row), made.Bits, made.Steps);
+        AddCandidate(index, in slot, SlotOperation.Update, 0, made.Bits);
         return true;
     }
 
@@ -98,7 +94,7 @@ public sealed partial class SnapshotWriter
                 if (slot.Copies == 0)
                     CountFresh(ref slot, slot.SentVersion + 1, DistanceClass.Near, 0, 1);
                 _candidates[_candidateCount].Delta = default;
-                AddCandidate(index, slot.State == SlotState.Leaving ? SlotOperation.Leave : SlotOperation.Destroy, 0, bits: 0);
+                AddCandidate(index, in slot, slot.State == SlotState.Leaving ? SlotOperation.Leave : SlotOperation.Destroy, 0, bits: 0);
                 return;
             default:
                 ConsiderEntity(peer, index, ref slot, tick, rttTicks);
@@ -150,7 +146,7 @@ public sealed partial class SnapshotWriter
 
         bool isNew = newest != slot.SentVersion || audienceChanged;
         // Where it stands is another two places in memory: only where its distance decides something.
-        DistanceClass distance = isOwn ? DistanceClass.Near : isNew && (delta.Steps > 0 || operation == SlotOperation.Enter) ? ClassOfCell(peer, row.CellX, row.CellY) : ClassOf(slot.Row);
+        DistanceClass distance = isOwn ? DistanceClass.Near : isNew && (delta.Steps > 0 || operation == SlotOperation.Enter) ? ClassOfCell(peer, in row) : ClassOf(slot.Row);
         bool repeats = kind.HasMotion || operation != SlotOperation.Update;
         if (!isNew && !IsCopyDue(in slot, distance, repeats, tick, rttTicks))
             return;
@@ -164,7 +160,7 @@ public sealed partial class SnapshotWriter
         bits += operation == SlotOperation.Enter ? 33 + _world.Schema.KindBits : 0;
         if (isNew)
             CountFresh(ref slot, newest, repeats ? distance : DistanceClass.Far, bits, delta.Steps);
-        AddCandidate(index, operation, audience, bits);
+        AddCandidate(index, in slot, operation, audience, bits);
     }
 
     // Near news will ride in every packet of a round trip, middle twice, far once (IsCopyDue). What waits longer than it has news grows; what it would have
@@ -175,7 +171,7 @@ public sealed partial class SnapshotWriter
             return;
         if (slot.Urgency > 0)
             bits = Math.Min(bits / Math.Max(1, steps), UpdateBitsMean);
-        _freshBits += (bits + NameBitsEstimate) * (1 + (distance switch { DistanceClass.Near => _copies, DistanceClass.Middle => Math.Min(_copies, 1), _ => 0 }));
+        _freshBits += (bits + NameBitsEstimate) * _timesTold[(int)distance];
     }
 
     // Near news rides in every packet until acked; middle twice and far once, then when lost or unheard for a round trip and two intervals.
@@ -211,19 +207,20 @@ public sealed partial class SnapshotWriter
     }
 
     // Good enough to reckon with, and without a look at where it stands.
-    private DistanceClass ClassOfCell(PeerView peer, int cellX, int cellY)
+    private DistanceClass ClassOfCell(PeerView peer, in WorldHistory.Row row)
     {
-        int dx = (cellX - peer.CellX) * _cellUnits, dy = (cellY - peer.CellY) * _cellUnits;
+        int dx = (row.CellX - peer.CellX) * _cellUnits, dy = (row.CellY - peer.CellY) * _cellUnits;
         return ClassOfSquared((dx * dx) + (dy * dy));
     }
 
     private DistanceClass ClassOfSquared(long units)
-        => units <= _nearSquared ? DistanceClass.Near : units <= _farSquared ? DistanceClass.Middle : DistanceClass.Far;
+        => (DistanceClass)((units > _nearSquared ? 1 : 0) + (units > _farSquared ? 1 : 0));
 
-    private void AddCandidate(int index, SlotOperation operation, byte audience, int bits)
+    private void AddCandidate(int index, in PeerView.Slot slot, SlotOperation operation, byte audience, int bits)
     {
         ref Candidate candidate = ref _candidates[_candidateCount++];
         (candidate.Slot, candidate.Operation, candidate.Audience, candidate.Bits) = ((ushort)index, operation, audience, bits + NameBitsEstimate);
         _preparedBits += bits + NameBitsEstimate;
+        _candidateShares += ShareOf(in candidate, in slot);
     }
 }

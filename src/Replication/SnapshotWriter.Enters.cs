@@ -34,13 +34,40 @@ public sealed partial class SnapshotWriter
     // Entities of newly subscribed cells, and those that came into subscribed ones: nearest cells first, a bounded number a snapshot.
     private void EnterPending(PeerView peer, Tick tick)
     {
-        if (!peer.HasPending)
+        if (!peer.HasPending && !peer.HasArrivals)
             return;
         int enters = _options.EntersMax, returns = _options.ReturnsMax;
         _openBundleCount = 0;
         bool left = !EnterAvatar(peer, tick);
         if (peer.LandmarksDue)
             EnterLandmarks(peer, tick, ref enters, ref returns);
+        if (peer.HasArrivals)
+            EnterArrivals(peer, tick, ref enters, ref returns);
+        if (peer.HasPending)
+            left |= !EnterCells(peer, tick, ref enters, ref returns);
+        if (_openBundleCount > 0 && (left || enters <= 0))
+            CloseBundles(peer, tick);
+        peer.HasPending = left || enters <= 0 || peer.LandmarksDue;
+    }
+
+    private void EnterArrivals(PeerView peer, Tick tick, ref int enters, ref int returns)
+    {
+        foreach ((int row, uint _) in peer.Arrivals.List)
+        {
+            // Where it is by now, and whoever it is.
+            ref readonly WorldHistory.Row at = ref _history.RowOf(row);
+            if (Interest.Subscribes(peer, at.CellX, at.CellY) && !TryEnter(peer, row, in at, tick, ref enters, ref returns))
+                Interest.Reconsider(peer, at.CellX, at.CellY);
+        }
+
+        peer.Arrivals.Clear();
+        peer.HasArrivals = false;
+    }
+
+    // False when some are left.
+    private bool EnterCells(PeerView peer, Tick tick, ref int enters, ref int returns)
+    {
+        bool left = false;
         var pending = new PendingCells(_replicator.Interest, peer, _pendingCells);
         PrefetchPending(peer, pending);
         foreach (int cell in pending)
@@ -53,9 +80,7 @@ public sealed partial class SnapshotWriter
                 break;
         }
 
-        if (_openBundleCount > 0 && (left || enters <= 0))
-            CloseBundles(peer, tick);
-        peer.HasPending = left || enters <= 0 || peer.LandmarksDue;
+        return !left;
     }
 
     // Whether the peer holds them already is two looks into its memory for each: all at once.
@@ -125,26 +150,33 @@ public sealed partial class SnapshotWriter
         Counters.RowsEntered += _world.Grid.Count[cell];
         foreach (int row in _world.Grid.RowsOf(cell))
         {
-            // What is published of it, and no other column: who is in a cell is in none of a cache. Not published is what nobody is told of.
-            ref readonly WorldHistory.Row at = ref _history.RowOf(row);
-            uint id = at.Id;
-            if (id == 0 || peer.FindSlot(id) >= 0 || !_replicator.EntersByCell(peer, row, in at))
-                continue;
-            Contract.Assert(id == _world.Id[row]);
-            Kind kind = _kinds[at.Kind];
-            // Capped, the crowd is chosen by rank: whoever entered here out of turn would leave again at once.
-            if (kind.CountsInCrowd && (peer.IsCapped || peer.MoverCount >= _options.InterestCap) && !_replicator.IsRelevant(peer, row, tick))
-            {
-                peer.IsCapped = true;
-                continue;
-            }
-
-            if (enters <= 0 || returns <= 0 || !Enter(peer, row, id, kind, tick, ref enters, ref returns))
+            if (!TryEnter(peer, row, in _history.RowOf(row), tick, ref enters, ref returns))
                 return false;
-            OpenBundle(_world.Bundle[row]);
-            _history.PrefetchRecord(row);
         }
 
+        return true;
+    }
+
+    // False when it may enter and there is no room for it now. Judged by what is published of it, and by no other column: who is in a cell is in none of a cache.
+    private bool TryEnter(PeerView peer, int row, in WorldHistory.Row at, Tick tick, ref int enters, ref int returns)
+    {
+        // Not published is what nobody is told of.
+        uint id = at.Id;
+        if (id == 0 || peer.FindSlot(id) >= 0 || !_replicator.EntersByCell(peer, row, in at))
+            return true;
+        Contract.Assert(id == _world.Id[row]);
+        Kind kind = _kinds[at.Kind];
+        // Capped, the crowd is chosen by rank: whoever entered here out of turn would leave again at once.
+        if (kind.CountsInCrowd && (peer.IsCapped || peer.MoverCount >= _options.InterestCap) && !_replicator.IsRelevant(peer, row, tick))
+        {
+            peer.IsCapped = true;
+            return true;
+        }
+
+        if (enters <= 0 || returns <= 0 || !Enter(peer, row, id, kind, tick, ref enters, ref returns))
+            return false;
+        OpenBundle(_world.Bundle[row]);
+        _history.PrefetchRecord(row);
         return true;
     }
 

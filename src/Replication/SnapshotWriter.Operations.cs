@@ -24,6 +24,7 @@ public sealed partial class SnapshotWriter
     private void WriteList(ref BitWriter writer, PeerView peer, int first, int count, int previous, int order, in SnapshotRequest request)
     {
         Span<PeerView.Slot> slots = peer.Slots;
+        Span<NewsWord> news = peer.News;
         ReadOnlySpan<ushort> chosen = _chosenAt.AsSpan(first, count);
         for (int i = 0; i < chosen.Length; i++)
         {
@@ -42,8 +43,8 @@ public sealed partial class SnapshotWriter
             }
             else
             {
-                writer.Write(name | (candidate.Delta.Made << nameBits), bits);
-                Written(peer, ref slots[index], in candidate, bits, request.Tick);
+                writer.WriteFitting(name | (candidate.Delta.Made << nameBits), bits);
+                Written(peer, ref slots[index], ref news[index >> 6], in candidate, bits, request.Tick);
             }
         }
     }
@@ -56,26 +57,14 @@ public sealed partial class SnapshotWriter
         int before = writer.BitCount;
         writer.Write(name, nameBits);
         _history.WriteDelta(ref writer, in candidate.Delta, _kinds[_history.RowOf(slot.Row).Kind].VisibleGroups((candidate.Audience & 1) != 0, (candidate.Audience & 2) != 0));
-        Written(peer, ref slot, in candidate, writer.BitCount - before, tick);
+        Written(peer, ref slot, ref peer.News[candidate.Slot >> 6], in candidate, writer.BitCount - before, tick);
     }
 
     // An update of what the peer holds, and sees as it saw it when that was acked.
-    private void Written(PeerView peer, ref PeerView.Slot slot, in Candidate candidate, int bits, Tick tick)
+    private void Written(PeerView peer, ref PeerView.Slot slot, ref NewsWord news, in Candidate candidate, int bits, Tick tick)
     {
         ref readonly Delta delta = ref candidate.Delta;
-        Counters.Updates++;
-        Counters.UpdateBits += bits;
-        if (delta.Groups == 0)
-        {
-            Counters.Turns += delta.Steps;
-            Counters.TurnBits += bits;
-        }
-        else if (delta.Steps == 0)
-        {
-            Counters.Animations++;
-            Counters.AnimationBits += bits - _history.TextBits(delta.Row, delta.Groups);
-        }
-
+        Count(in delta, bits);
         bool isCopy = delta.Newest == slot.SentVersion;
         Counters.Copies += isCopy ? 1 : 0;
         slot.Copies = isCopy ? (byte)Math.Min(slot.Copies + 1, byte.MaxValue) : (byte)1;
@@ -83,8 +72,25 @@ public sealed partial class SnapshotWriter
         slot.Flags &= ~SlotFlags.Due;
         slot.Urgency = 0;
         peer.SetSent(candidate.Slot, ref slot, delta.Newest);
-        peer.SetFresh(candidate.Slot, isFresh: false);
+        news.Fresh &= ~(1UL << candidate.Slot);
         peer.AddEntry(candidate.Slot, SlotOperation.Update, candidate.Audience, delta.Newest, delta.Hash);
+    }
+
+    private void Count(in Delta delta, int bits)
+    {
+        WriterCounters counters = Counters;
+        counters.Updates++;
+        counters.UpdateBits += bits;
+        if (delta.Groups == 0)
+        {
+            counters.Turns += delta.Steps;
+            counters.TurnBits += bits;
+        }
+        else if (delta.Steps == 0)
+        {
+            counters.Animations++;
+            counters.AnimationBits += bits - _history.TextBits(delta.Row, delta.Groups);
+        }
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]

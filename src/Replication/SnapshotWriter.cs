@@ -75,13 +75,14 @@ public sealed partial class SnapshotWriter
     private int _candidateCount;
     private int _preparedBits;
     private int _freshBits;
-    private int _copies;            // of near news while its ack is awaited
+    private readonly int[] _timesTold = new int[3];      // by distance: packets that news rides in while its ack is awaited
     private readonly int _cellUnits;
     private long _nearSquared;
     private long _farSquared;
     private int _viewX;
     private int _viewY;
     private bool _mayTakeMade;      // of the peer's updates, those that were made for all
+    private uint _candidateShares;  // of all candidates, in the self-check
     private bool _leftOut;
 
     /// <summary>A writer for the peers of one replicator.</summary>
@@ -228,17 +229,27 @@ public sealed partial class SnapshotWriter
         hasShare = peer.HasBaseline && peer.TryGetShare(request.Sequence, out sum);
         if (!hasShare)
             sum = 0;
+        return Fold(sum + (_chosenCount == _candidateCount ? _candidateShares : SharesOfChosen(peer)));
+    }
+
+    private uint SharesOfChosen(PeerView peer)
+    {
+        uint sum = 0;
         Span<PeerView.Slot> slots = peer.Slots;
         foreach (ushort at in _chosenAt.AsSpan(0, _chosenCount))
         {
             ref Candidate candidate = ref _candidates[at];
-            ref PeerView.Slot slot = ref slots[candidate.Slot];
-            if (candidate.Operation == SlotOperation.Update || IsOnKept(in candidate))
-                sum += EntityCodec.CheckShare(new EntityId(slot.Id), slot.AckedHash);
+            sum += ShareOf(in candidate, in slots[candidate.Slot]);
         }
 
-        return (ushort)(sum ^ (sum >> 16));
+        return sum;
     }
+
+    // Of what a packet's updates start from: its receiver has to hold the same.
+    private static uint ShareOf(in Candidate candidate, in PeerView.Slot slot)
+        => candidate.Operation == SlotOperation.Update || IsOnKept(in candidate) ? EntityCodec.CheckShare(new EntityId(slot.Id), slot.AckedHash) : 0;
+
+    private static ushort Fold(uint sum) => (ushort)(sum ^ (sum >> 16));
 
     private struct Candidate
     {

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using Hectare.Protocol;
 
 namespace Hectare.Replication;
@@ -8,6 +10,7 @@ internal sealed class Viewpoints
     /// <summary>Words of news of a peer.</summary>
     public const int NewsWords = SlotCodec.SlotsMax / 64;
 
+    private const int NewsPerLine = 4;
     private const ulong None = ulong.MaxValue;
 
     private readonly int[] _rows;            // of the avatar; -1: the peer sees nothing
@@ -18,27 +21,35 @@ internal sealed class Viewpoints
     private readonly int[] _phases;
 
     /// <summary>Of each peer <see cref="Interest.Side"/> words: the cells that it subscribes to, as a bitmap on a torus.</summary>
-    public readonly uint[] Cells;
+    public readonly LineArray<uint> Cells;
 
     /// <summary>Of these, the ones that lie beyond the exit radius and are dropped after the dwell.</summary>
-    public readonly uint[] Beyond;
+    public readonly LineArray<uint> Beyond;
 
     /// <summary>Those that may hold entities not yet entered.</summary>
-    public readonly uint[] Pending;
+    public readonly LineArray<uint> Pending;
 
     /// <summary>Of each peer <see cref="NewsWords"/> words: its slots that are to be looked at when it is written.</summary>
-    public readonly NewsWord[] News;
+    public readonly LineArray<NewsWord> News;
 
     /// <summary>By peer: cells are pending, or landmarks are to be looked through.</summary>
     public readonly bool[] HasPending;
 
+    /// <summary>By peer: who came into its cells one by one since it was written.</summary>
+    public readonly LineArray<Arrivals> Arrivals;
+
+    /// <summary>By peer: there are some.</summary>
+    public readonly bool[] HasArrivals;
+
     public Viewpoints(int peersMax)
     {
         HasPending = new bool[peersMax];
-        Cells = new uint[peersMax * Interest.Side];
-        Beyond = new uint[peersMax * Interest.Side];
-        Pending = new uint[peersMax * Interest.Side];
-        News = new NewsWord[peersMax * NewsWords];
+        HasArrivals = new bool[peersMax];
+        Cells = new LineArray<uint>(peersMax * Interest.Side);
+        Beyond = new LineArray<uint>(peersMax * Interest.Side);
+        Pending = new LineArray<uint>(peersMax * Interest.Side);
+        Arrivals = new LineArray<Arrivals>(peersMax);
+        News = new LineArray<NewsWord>(peersMax * NewsWords);
         _rows = new int[peersMax];
         Array.Fill(_rows, -1);
         _ids = new uint[peersMax];
@@ -57,41 +68,46 @@ internal sealed class Viewpoints
     /// <summary>The peer is new, or gone.</summary>
     public void Clear(int peer)
     {
-        (_rows[peer], _quarters[peer], _hasTimer[peer], HasPending[peer]) = (-1, None, false, false);
+        (_rows[peer], _quarters[peer], _hasTimer[peer], HasPending[peer], HasArrivals[peer]) = (-1, None, false, false, false);
+        Arrivals[peer] = default;
         Of(Cells, peer).Clear();
         Of(Beyond, peer).Clear();
         Of(Pending, peer).Clear();
         NewsOf(peer).Clear();
     }
 
-    /// <summary>Asks for the memory of a peer's cells.</summary>
-    public void Prefetch(int peer)
+    /// <summary>Asks for the memory of what a peer is told of: its cells, its news, who came.</summary>
+    public void Prefetch(int peer, int newsWords)
     {
-        // Two lines' worth, across three.
-        int first = peer * Interest.Side, middle = first + (Interest.Side / 2), last = first + Interest.Side - 1;
-        Protocol.Prefetch.Line(ref Cells[first]);
-        Protocol.Prefetch.Line(ref Cells[middle]);
-        Protocol.Prefetch.Line(ref Cells[last]);
-        Protocol.Prefetch.Line(ref Pending[first]);
-        Protocol.Prefetch.Line(ref Pending[middle]);
-        Protocol.Prefetch.Line(ref Pending[last]);
+        PrefetchBits(Cells, peer);
+        for (int word = 0; word < newsWords; word += NewsPerLine)
+            News.Prefetch((peer * NewsWords) + word);
+        if (HasPending[peer])
+            PrefetchBits(Pending, peer);
+        if (HasArrivals[peer])
+            Arrivals.Prefetch(peer);
     }
 
     /// <summary>Asks for the memory of all that following a peer changes.</summary>
     public void PrefetchFollowing(int peer)
     {
-        Prefetch(peer);
-        int first = peer * Interest.Side;
-        Protocol.Prefetch.Line(ref Beyond[first]);
-        Protocol.Prefetch.Line(ref Beyond[first + (Interest.Side / 2)]);
-        Protocol.Prefetch.Line(ref Beyond[first + Interest.Side - 1]);
+        PrefetchBits(Cells, peer);
+        PrefetchBits(Pending, peer);
+        PrefetchBits(Beyond, peer);
+    }
+
+    // Two lines each.
+    private static void PrefetchBits(LineArray<uint> bitmaps, int peer)
+    {
+        bitmaps.Prefetch(peer * Interest.Side);
+        bitmaps.Prefetch((peer * Interest.Side) + (Interest.Side / 2));
     }
 
     /// <summary>A peer's words of news.</summary>
     public Span<NewsWord> NewsOf(int peer) => News.AsSpan(peer * NewsWords, NewsWords);
 
     /// <summary>A peer's words of a bitmap.</summary>
-    public static Span<uint> Of(uint[] bitmaps, int peer) => bitmaps.AsSpan(peer * Interest.Side, Interest.Side);
+    public static Span<uint> Of(LineArray<uint> bitmaps, int peer) => bitmaps.AsSpan(peer * Interest.Side, Interest.Side);
 
     /// <summary>It was followed to there; what lies beyond is looked at again when the timer runs out.</summary>
     public void Followed(int peer, int quarterX, int quarterY, bool hasTimer, Tick timer)
@@ -123,10 +139,43 @@ internal struct NewsWord
     /// <summary>Bit per slot: there is something that came up after it was last written, so an ack does not settle it.</summary>
     public ulong Fresh;
 
-    /// <summary>Something came up.</summary>
+    /// <summary>Something came up. Of the slot's number the low six bits count.</summary>
     public void Mark(int slot)
     {
-        Slots |= 1UL << slot;
-        Fresh |= 1UL << slot;
+        ulong bit = 1UL << slot;
+        Slots |= bit;
+        Fresh |= bit;
+    }
+}
+
+/// <summary>Who came into a peer's cells across a line, one by one; where there is no room for it, its cell waits to be looked through.</summary>
+[StructLayout(LayoutKind.Sequential, Size = 64)]
+internal struct Arrivals
+{
+    private const int ListMax = 7;
+
+    private Entries _entries;
+    private int _count;
+
+    /// <summary>Those there are.</summary>
+    [System.Diagnostics.CodeAnalysis.UnscopedRef]
+    public readonly ReadOnlySpan<(int Row, uint Id)> List => MemoryMarshal.CreateReadOnlySpan(in _entries[0], _count);
+
+    /// <summary>One more; false when there are too many.</summary>
+    public bool TryAdd(int row, uint id)
+    {
+        if (_count == ListMax)
+            return false;
+        _entries[_count++] = (row, id);
+        return true;
+    }
+
+    /// <summary>All were looked at.</summary>
+    public void Clear() => _count = 0;
+
+    [InlineArray(ListMax)]
+    private struct Entries
+    {
+        private (int Row, uint Id) _first;
     }
 }

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Hectare.Protocol;
 using Hectare.World;
@@ -24,6 +25,7 @@ public sealed class WorldHistory
     public const int RepublishTicks = 500;
 
     private const int RestTicks = 10;
+    private const int UpdatesMade = 3;           // of the newest version, from so many before
     private const int UpdateTicksMax = 256;      // between the steps of an update that is made in advance
     private const int SampleEveryTicks = 3;
     private const int QuietTicksToLeaveSampling = 6;
@@ -37,7 +39,8 @@ public sealed class WorldHistory
     private readonly ReplicationOptions _options;
     private readonly ReplicationCounters _counters;
     private readonly RingPool[] _pools;
-    private readonly Row[] _rows;
+    private readonly LineArray<Row> _rows;
+    private readonly Course[] _courses;
     private int[] _published = new int[1024];
     private int[] _active = new int[1024];
     private int _activeCount;
@@ -52,7 +55,8 @@ public sealed class WorldHistory
         _hasDerived = [.. _kinds.Select(kind => kind.Fields.ToArray().Any(field => field.Type is FieldType.Position2 or FieldType.Velocity2))];
         _textGroups = [.. _kinds.Select(kind => Enumerable.Range(0, kind.Groups.Length).Sum(group => kind.Groups[group].HasText ? 1 << group : 0))];
         _wireBits = [.. _kinds.Select(WireBits)];
-        _rows = new Row[world.Capacity];
+        _rows = new LineArray<Row>(world.Capacity);
+        _courses = new Course[world.Capacity];
         _pools = new RingPool[_kinds.Length];
         for (int i = 0; i < _kinds.Length; i++)
             _pools[i] = new RingPool(_kinds[i].WordCount, _kinds[i].HasMotion);
@@ -65,11 +69,7 @@ public sealed class WorldHistory
     internal ref readonly Row RowOf(int row) => ref _rows[row];
 
     /// <summary>Asks for a row's memory.</summary>
-    internal void Prefetch(int row)
-    {
-        Protocol.Prefetch.Line(ref _rows[row]);
-        Protocol.Prefetch.Line(ref _rows[row].SecondUpdateGroups);
-    }
+    internal void Prefetch(int row) => _rows.Prefetch(row);
 
     /// <summary>Asks for the memory of its newest record.</summary>
     internal void PrefetchRecord(int row)
@@ -87,7 +87,7 @@ public sealed class WorldHistory
     internal int PublishedCount { get; private set; }
 
     /// <summary>Bytes that all versions take.</summary>
-    public long MemoryBytes => _pools.Sum(pool => pool.MemoryBytes) + (_rows.LongLength * System.Runtime.CompilerServices.Unsafe.SizeOf<Row>()) + (_active.LongLength * sizeof(int));
+    public long MemoryBytes => _pools.Sum(pool => pool.MemoryBytes) + ((long)_rows.Length * (Unsafe.SizeOf<Row>() + Unsafe.SizeOf<Course>())) + (_active.LongLength * sizeof(int));
 
     /// <summary>True while a version can still be a baseline.</summary>
     public bool Holds(int row, uint version) => version != 0 && _rows[row].Version - version < Depth && version <= _rows[row].Version;
@@ -147,7 +147,7 @@ public sealed class WorldHistory
             if (stays)
                 _active[kept++] = row;
             else
-                _rows[row].IsActive = false;
+                _courses[row].IsActive = false;
         }
 
         _activeCount = kept;
@@ -158,7 +158,11 @@ public sealed class WorldHistory
     {
         const int RowAhead = 16, MotionAhead = 8;
         if (at + RowAhead < _activeCount)
+        {
             Prefetch(_active[at + RowAhead]);
+            Protocol.Prefetch.Line(ref _courses[_active[at + RowAhead]]);
+        }
+
         if (at + MotionAhead >= _activeCount)
             return;
         ref Row next = ref _rows[_active[at + MotionAhead]];
@@ -173,14 +177,14 @@ public sealed class WorldHistory
         if (at.Id != id || id == 0)
             return;
         _pools[at.Kind].Release(at.Block);
-        at = new Row { IsActive = at.IsActive };
+        at = default;
     }
 
     private void Activate(int row)
     {
-        if (_rows[row].IsActive)
+        if (_courses[row].IsActive)
             return;
-        _rows[row].IsActive = true;
+        _courses[row].IsActive = true;
         if (_activeCount == _active.Length)
             Array.Resize(ref _active, _active.Length * 2);
         _active[_activeCount++] = row;
@@ -196,7 +200,8 @@ public sealed class WorldHistory
         ref Row at = ref _rows[row];
         if (at.Id != 0)
             _pools[at.Kind].Release(at.Block);
-        at = new Row { IsActive = at.IsActive, Id = _world.Id[row], Kind = kindIndex, Block = _pools[kindIndex].Rent(), TeleportCount = _world.TeleportCount[row] };
+        at = new Row { Id = _world.Id[row], Kind = kindIndex, Block = _pools[kindIndex].Rent() };
+        _courses[row] = new Course { IsActive = _courses[row].IsActive, TeleportCount = _world.TeleportCount[row] };
         Place(ref at, row);
         Span<ulong> record = stackalloc ulong[Schema.WordsMax];
         record = record[..kind.WordCount];
@@ -247,14 +252,15 @@ public sealed class WorldHistory
             changedGroups = ChangedGroups(kind, record, Record(row, at.Version));
         }
 
-        bool teleported = at.TeleportCount != _world.TeleportCount[row];
-        at.TeleportCount = _world.TeleportCount[row];
+        ref Course course = ref _courses[row];
+        bool teleported = course.TeleportCount != _world.TeleportCount[row];
+        course.TeleportCount = _world.TeleportCount[row];
         // Else a thing that was pushed about would be said to rest until the next sample, three ticks later.
         if (teleported)
-            (at.IsSampling, at.Departures) = (false, 0);
+            (course.IsSampling, course.Departures) = (false, 0);
         bool moved = _world.X[row] != _world.PreviousX[row] || _world.Y[row] != _world.PreviousY[row];
-        at.RestTicks = moved || teleported ? (byte)0 : (byte)Math.Min(at.RestTicks + 1, byte.MaxValue);
-        MotionChange change = teleported ? MotionChange.Break : Compare(row, ref at, kind, tick);
+        course.RestTicks = moved || teleported ? (byte)0 : (byte)Math.Min(course.RestTicks + 1, byte.MaxValue);
+        MotionChange change = teleported ? MotionChange.Break : Compare(row, ref at, ref course, kind, tick);
         if (change == MotionChange.None)
         {
             if (changedGroups != 0)
@@ -263,7 +269,7 @@ public sealed class WorldHistory
                 Append(row, kind, record, at.NewestT0, motionChanged: false, isBreak: false, changedGroups);
             }
 
-            return !IsSettled(row, in at, kind);
+            return !IsSettled(row, in at, in course, kind);
         }
 
         if (!mayDiffer)
@@ -274,23 +280,23 @@ public sealed class WorldHistory
     }
 
     // The ring is looked at last: most that are looked at move, and it is a line of memory for each.
-    private bool IsSettled(int row, in Row at, Kind kind)
-        => at.RestTicks >= RestTicks && !at.IsSampling && Motion.IsRest(Record(row, at.Version)[0])
+    private bool IsSettled(int row, in Row at, in Course course, Kind kind)
+        => course.RestTicks >= RestTicks && !course.IsSampling && Motion.IsRest(Record(row, at.Version)[0])
             && (_options.IsOff(Mechanisms.RestPublished) || Record(row, at.Version)[0] == RestWord(row, kind));
 
     private ulong RestWord(int row, Kind kind) => Motion.Pack(kind.Grid.Quantize(_world.X[row]), kind.Grid.Quantize(_world.Y[row]), Intent.Rest);
 
-    private MotionChange Compare(int row, ref Row at, Kind kind, Tick tick)
+    private MotionChange Compare(int row, ref Row at, ref Course course, Kind kind, Tick tick)
     {
         ref readonly PublishedMotion published = ref _pools[at.Kind].MotionOf(at.Block);
         (int expectedX, int expectedY) = published.At(tick);
         int tolerance = kind.Grid.Quantum;
         bool fits = Math.Abs(_world.X[row] - expectedX) <= tolerance && Math.Abs(_world.Y[row] - expectedY) <= tolerance;
-        bool settle = at.RestTicks >= RestTicks && !_options.IsOff(Mechanisms.RestPublished) && Record(row, at.Version)[0] != RestWord(row, kind);
-        if (at.IsSampling)
-            return CompareSampling(ref at, fits, settle, tick - published.T0);
+        bool settle = course.RestTicks >= RestTicks && !_options.IsOff(Mechanisms.RestPublished) && Record(row, at.Version)[0] != RestWord(row, kind);
+        if (course.IsSampling)
+            return CompareSampling(ref course, fits, settle, tick - published.T0);
 
-        at.Departures = (byte)(at.Departures << 1);
+        course.Departures = (byte)(course.Departures << 1);
         if (settle)
             return MotionChange.Rest;
         if (fits)
@@ -300,25 +306,25 @@ public sealed class WorldHistory
             return old ? MotionChange.Turn : MotionChange.None;
         }
 
-        at.Departures |= 1;
-        if (BitOperations.PopCount((uint)at.Departures) >= 4)
+        course.Departures |= 1;
+        if (BitOperations.PopCount((uint)course.Departures) >= 4)
         {
-            at.IsSampling = true;
-            at.QuietTicks = 0;
+            course.IsSampling = true;
+            course.QuietTicks = 0;
             return MotionChange.Sample;
         }
 
         return MotionChange.Turn;
     }
 
-    // Pushed about: a sample every third tick while it departs; back to exact motion after ten quiet ticks.
-    private static MotionChange CompareSampling(ref Row at, bool fits, bool settle, int ticksSince)
+    // Pushed about: a sample every third tick while it departs; back to exact motion after six quiet ticks.
+    private static MotionChange CompareSampling(ref Course course, bool fits, bool settle, int ticksSince)
     {
-        at.QuietTicks = fits ? (byte)Math.Min(at.QuietTicks + 1, byte.MaxValue) : (byte)0;
-        if (at.QuietTicks >= QuietTicksToLeaveSampling || settle)
+        course.QuietTicks = fits ? (byte)Math.Min(course.QuietTicks + 1, byte.MaxValue) : (byte)0;
+        if (course.QuietTicks >= QuietTicksToLeaveSampling || settle)
         {
-            at.IsSampling = false;
-            at.Departures = 0;
+            course.IsSampling = false;
+            course.Departures = 0;
             return settle ? MotionChange.Rest : MotionChange.Turn;
         }
 
@@ -381,11 +387,11 @@ public sealed class WorldHistory
         _counters.VersionsPublished++;
     }
 
-    // Nearly every peer holds the version before, or the one before that: what it is sent is made here once, and copied.
+    // Nearly every peer holds one of the three versions before: what it is sent is made here once, and copied.
     private void MakeUpdates(ref Row at, Kind kind, ReadOnlySpan<ulong> record)
     {
-        (at.Update, at.UpdateBits) = MakeUpdate(in at, kind, record, back: 1, out at.UpdateGroups);
-        (at.SecondUpdate, at.SecondUpdateBits) = MakeUpdate(in at, kind, record, back: 2, out at.SecondUpdateGroups);
+        for (int back = 1; back <= UpdatesMade; back++)
+            (at.Updates[back - 1], at.UpdateBits[back - 1]) = MakeUpdate(in at, kind, record, (uint)back, out at.UpdateGroups[back - 1]);
     }
 
     // No bits when there are too many, or no steps lead here.
@@ -548,11 +554,11 @@ public sealed class WorldHistory
     internal static bool TryGetUpdate(in Row at, uint baseline, Tick tick, ref Delta made)
     {
         uint back = at.Version - baseline;
-        if (back is 0 or > 2)
+        if (back is 0 or > UpdatesMade)
             return false;
         (made.Newest, made.Hash, made.Oldest, made.IsGap) = (at.Version, at.Hash, 0, false);
         made.Steps = at.StepsOf((int)back);
-        (made.Made, made.Bits, made.Groups) = back == 1 ? (at.Update, at.UpdateBits, at.UpdateGroups) : (at.SecondUpdate, at.SecondUpdateBits, at.SecondUpdateGroups);
+        (made.Made, made.Bits, made.Groups) = (at.Updates[(int)back - 1], at.UpdateBits[(int)back - 1], at.UpdateGroups[(int)back - 1]);
         return made.Bits > 0 && (made.Steps == 0 || tick - at.NewestT0 <= EntityCodec.TickAgeMax - UpdateTicksMax);
     }
 
@@ -689,10 +695,11 @@ public sealed class WorldHistory
         Break,
     }
 
-    /// <summary>What is known of a row's newest version, and what a peer's writer asks of the row besides: one look into memory for both.</summary>
-    [StructLayout(LayoutKind.Sequential, Pack = 4)]
+    /// <summary>What is known of a row's newest version, and what a peer's writer asks of the row besides: a line of memory for both.</summary>
+    [StructLayout(LayoutKind.Sequential, Size = 64)]
     internal struct Row
     {
+        public UpdatesOf<ulong> Updates;     // bits of an update from one, two, three versions before, for those who are no owner and of no party
         public uint Id;
         public uint Version;
         public int Block;
@@ -700,32 +707,39 @@ public sealed class WorldHistory
         public uint Hash;              // of the newest version's content
         public ushort CellX;           // now
         public ushort CellY;
-        public ulong Update;           // the bits of an update from the version before, for those who are no owner and of no party
-        public ulong SecondUpdate;     // of one from the version before that
         public ushort MotionMask;      // bit (version & 15): that version changed the motion
         public ushort BreakMask;       // bit (version & 15): its motion cannot be stepped to
-        public ushort TeleportCount;
         public ushort TextBits;        // of the newest version
         public ushort OwnerPlace;      // now: the owner's index, and one more
+        public UpdatesOf<byte> UpdateBits;   // 0: it is not made in advance
+        public UpdatesOf<byte> UpdateGroups;
         public byte Kind;
+
+        public readonly int Owner => OwnerPlace - 1;
+
+        /// <summary>Motions among so many newest versions.</summary>
+        public readonly int StepsOf(int back)
+        {
+            uint twice = MotionMask | ((uint)MotionMask << Depth);
+            return BitOperations.PopCount((twice >> (int)((Version - (uint)back + 1) & (Depth - 1))) & ((1u << back) - 1));
+        }
+    }
+
+    [InlineArray(UpdatesMade)]
+    internal struct UpdatesOf<T>
+    {
+        private T _first;
+    }
+
+    /// <summary>How a row moves, as publishing sees it.</summary>
+    private struct Course
+    {
+        public ushort TeleportCount;
         public byte RestTicks;
         public byte Departures;        // one bit a tick: left its published motion
         public byte QuietTicks;
         public bool IsSampling;
         public bool IsActive;
-        public byte UpdateBits;        // 0: it is not made in advance
-        public byte UpdateGroups;
-        public byte SecondUpdateBits;
-        public byte SecondUpdateGroups;
-
-        public readonly int Owner => OwnerPlace - 1;
-
-        /// <summary>Motions among the newest versions, one or two.</summary>
-        public readonly int StepsOf(int back)
-        {
-            int newest = MotionMask >> (int)(Version & (Depth - 1)) & 1;
-            return back == 1 ? newest : newest + (MotionMask >> (int)((Version - 1) & (Depth - 1)) & 1);
-        }
     }
 }
 

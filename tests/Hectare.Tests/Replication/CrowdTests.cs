@@ -137,6 +137,13 @@ public sealed class CrowdTests
         _rig.Run(90);
         Assert.All(_rig.Peers, peer => Assert.True(peer.View.IsCapped));
         Assert.All(_rig.Peers, peer => Assert.InRange(peer.View.MoverCount, 86, 120));
+        _rig.Replicator.SetDetail(Detail.Of(_rig.Replicator.Options));
+        _rig.Run(90);
+        Assert.All(_rig.Peers, peer => Assert.True(peer.View.IsCapped));
+        Assert.All(_rig.Peers, peer => Assert.InRange(peer.View.MoverCount, 256, 320));
+        _rig.Replicator.SetDetail(Detail.Of(_rig.Replicator.Options) with { InterestCap = 96 });
+        _rig.Run(90);
+        Assert.All(_rig.Peers, peer => Assert.InRange(peer.View.MoverCount, 86, 120));
         _rig.Run(1, () => Teleport(i => i < 200 || i % 300 == 0 ? (Units.FromFloat(1024 + (i % 20)), Units.FromFloat(1024 + (i / 20 % 20))) : (Units.FromFloat(100), Units.FromFloat(100))));
         _rig.Run(90);
         Assert.All(_rig.Peers, peer => Assert.False(peer.View.IsCapped));

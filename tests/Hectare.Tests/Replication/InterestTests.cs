@@ -245,6 +245,73 @@ public sealed class InterestTests
         Assert.True(peer.View.Knows(rig.World.IdOf(other)));
     }
 
+    // Some are named one by one; for those beyond, their cell is looked through. Either way nobody is forgotten, however little room a snapshot has.
+    [Theory]
+    [InlineData(1, 32)]
+    [InlineData(7, 32)]
+    [InlineData(8, 32)]
+    [InlineData(40, 32)]
+    [InlineData(40, 1)]
+    public void All_that_come_into_a_peers_cells_at_once_enter(int count, int entersMax)
+    {
+        var rig = new ReplicationRig(TestSchemas.Meadow(), Defaults with { EntersMax = entersMax });
+        RigPeer peer = rig.AddPeer(rig.Spawn(rig.Walker, 256, 256));
+        int[] others = [.. Enumerable.Range(0, count).Select(i => rig.Spawn(rig.Walker, 20 + i, 20))];
+        rig.Run(10);
+        Assert.Equal(1, peer.View.KnownCount);
+        rig.Run(1, () =>
+        {
+            foreach (int other in others)
+                rig.World.Teleport(other, rig.World.X[other] + Units.FromFloat(220), Units.FromFloat(260));
+        });
+        rig.Run(10 + (6 * count / entersMax));
+        Assert.All(others, other => Assert.True(peer.View.Knows(rig.World.IdOf(other))));
+        Assert.Equal(count + 1, peer.View.KnownCount);
+    }
+
+    // Between the tick in which it came and the packet that would tell of it.
+    [Theory]
+    [InlineData("it goes on within reach")]
+    [InlineData("it leaves again")]
+    [InlineData("it is destroyed")]
+    [InlineData("it is destroyed and another takes its row far away")]
+    [InlineData("the peer goes away")]
+    public void Who_came_and_is_not_there_any_more_is_told_of_as_it_is_now(string what)
+    {
+        var rig = new ReplicationRig(TestSchemas.Meadow());
+        int row = rig.Spawn(rig.Walker, 256, 256), other = rig.Spawn(rig.Walker, 20, 20);
+        RigPeer peer = rig.AddPeer(row);
+        rig.Run(12);
+        rig.Run(1, () => rig.World.Teleport(other, Units.FromFloat(250), Units.FromFloat(250)), withPeers: false);
+        EntityId id = rig.World.IdOf(other);
+        rig.Run(
+            1,
+            () =>
+            {
+                switch (what)
+                {
+                    case "it goes on within reach":
+                        rig.World.Teleport(other, Units.FromFloat(280), Units.FromFloat(280));
+                        break;
+                    case "it leaves again":
+                        rig.World.Teleport(other, Units.FromFloat(20), Units.FromFloat(20));
+                        break;
+                    case "the peer goes away":
+                        rig.World.Teleport(row, Units.FromFloat(500), Units.FromFloat(20));
+                        break;
+                    default:
+                        rig.World.Destroy(other);
+                        break;
+                }
+            },
+            withPeers: false);
+        if (what.Contains("another", StringComparison.Ordinal))
+            rig.Run(1, () => Assert.Equal(other, rig.Spawn(rig.Walker, 20, 20)), withPeers: false);
+        rig.Run(30);
+        Assert.Equal(what == "it goes on within reach", peer.View.Knows(id));
+        Assert.Equal(what == "it goes on within reach" ? 2 : 1, peer.View.KnownCount);
+    }
+
     [Fact]
     public void An_entity_destroyed_in_a_cell_dropped_in_the_same_tick_is_destroyed_for_the_peer()
     {

@@ -1,5 +1,6 @@
 using Hectare.Protocol;
 using Hectare.Replication;
+using Hectare.World;
 
 namespace Hectare.Tests.Replication;
 
@@ -12,6 +13,7 @@ public sealed class PeerViewTests
     private readonly int _avatar;
     private readonly int _other;
     private SequenceNumber _next = new(1);
+    private int _tailBytes;
 
     public PeerViewTests()
     {
@@ -267,6 +269,43 @@ public sealed class PeerViewTests
         Assert.Equal(1, _rig.Writer.Counters.Updates);
     }
 
+    // The peer's ring has a place for each thing that it was told: an audience that changes and changes back takes two, and there is no version of that here.
+    [Theory]
+    [InlineData(11, 0)]
+    [InlineData(12, 0)]
+    [InlineData(13, 1)]
+    [InlineData(14, 1)]
+    [InlineData(15, 1)]
+    public void What_lies_more_than_12_versions_back_is_no_baseline_while_the_server_still_holds_it(int versions, int absolutes)
+    {
+        var peer = new SnapshotDecoder(_rig.Schema, _rig.World.Grid.CellCount, _rig.Tick, 0, keepsMoved: true);
+        Hear(null);
+        _view.OnAck(peer.Newest, peer.AckBits(), _rig.Tick);
+        Assert.Equal(SlotState.Known, Other.State);
+        uint acked = Other.AckedVersion;
+        for (uint i = 1; i < versions; i++)
+        {
+            Hear(() => _rig.World.Set(_other, _rig.Walker["health"], i));
+            if (i != 6)
+                continue;
+            Hear(() => _rig.World.SetOwner(_other, 0));
+            Hear(() => _rig.World.SetOwner(_other, WorldState.NoOwner));
+        }
+
+        (long updatesBefore, long absolutesBefore) = (_rig.Writer.Counters.Updates, _rig.Writer.Counters.Absolutes);
+        Hear(() => _rig.World.Set(_other, _rig.Walker["health"], 99));
+        Assert.Equal(((uint)versions, acked), (Other.SentVersion - acked, Other.AckedVersion));
+        Assert.True(_rig.Replicator.History.Holds(_other, acked));
+        Assert.Equal((1 - absolutes, absolutes), (_rig.Writer.Counters.Updates - updatesBefore, _rig.Writer.Counters.Absolutes - absolutesBefore));
+        Hear(null);         // a copy: what was said last has taken its place in the ring by then
+
+        void Hear(Action? game)
+        {
+            SequenceNumber sequence = Send(game);
+            Assert.Equal(SnapshotDecoder.Result.Accepted, peer.Accept(sequence, _tail.AsSpan(0, _tailBytes)));
+        }
+    }
+
     [Fact]
     public void A_field_that_the_peer_may_not_see_costs_nothing()
     {
@@ -324,7 +363,7 @@ public sealed class PeerViewTests
         Assert.True(_rig.Writer.Prepare(_view, _rig.Tick, rttTicks, 0));
         SequenceNumber sequence = _next;
         _next = sequence.Next;
-        _rig.Writer.Write(_view, new SnapshotRequest { Sequence = sequence, Tick = _rig.Tick }, _tail);
+        _tailBytes = _rig.Writer.Write(_view, new SnapshotRequest { Sequence = sequence, Tick = _rig.Tick }, _tail);
         return sequence;
     }
 }
