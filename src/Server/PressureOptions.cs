@@ -11,9 +11,9 @@ public sealed record PressureOptions
     /// <summary>A level up when ticks take this share of the time, percent. Default 90, 50 to 100. Lower: something is given up while there is time left.</summary>
     public int HighPercent { get; init; } = 90;
 
-    /// <summary>A level down when they would take less than this, percent. Default 70, 10 to 85, below <see cref="HighPercent"/>. Higher: a level that is
+    /// <summary>A level down when they would take less than this, percent. Default 80, 10 to 85, below <see cref="HighPercent"/>. Higher: a level that is
     /// still needed is left more often.</summary>
-    public int LowPercent { get; init; } = 70;
+    public int LowPercent { get; init; } = 80;
 
     /// <summary>Time over which ticks are looked at before a level up, ms. Default 1,000, 250 to 10,000. Lower: a short burst is enough.</summary>
     public int RiseMs { get; init; } = 1_000;

@@ -21,7 +21,7 @@ public sealed class OverloadTests(ITestOutputHelper output)
         using var run = new Run(seed: 3);
         run.Seconds(5);
         Assert.Equal(PressureLevel.Full, run.Zone.PressureLevel);
-        run.PerDatagramNs = 7_500_000;
+        run.PerDatagramNs = 8_200_000;
         run.Seconds(12);
         output.WriteLine($"{run.Figures()}");
         Assert.Equal(PressureLevel.Rate, run.Zone.PressureLevel);

@@ -87,7 +87,7 @@ public sealed class ZonePressureTests
     public void Between_the_two_shares_nothing_changes()
     {
         Run(2.8, _ => 1.2);
-        Assert.Empty(Run(300, _ => 0.75));
+        Assert.Empty(Run(300, _ => 0.85));
         Assert.Equal(PressureLevel.Crowd, _pressure.Level);
     }
 
@@ -111,8 +111,8 @@ public sealed class ZonePressureTests
 
     // A tick of double length may take half of its share; a shorter one would not.
     [Theory]
-    [InlineData(0.55, false)]
-    [InlineData(0.51, true)]
+    [InlineData(0.62, false)]
+    [InlineData(0.58, true)]
     public void A_longer_tick_is_given_up_only_when_the_shorter_one_will_do(double load, bool falls)
     {
         Run(20, _ => 1.5);
