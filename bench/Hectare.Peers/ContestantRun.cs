@@ -50,9 +50,9 @@ internal sealed class ContestantRun(Contestant contestant, int players, RunPlan 
         try
         {
             server = ChildProcess.Start("server", ["server", "--contestant", contestant.Name, "--players", Text(players), "--seed", Text(plan.Seed), "--control", ServerDoor], plan.Machine.ServerCpus);
-            ServerStatus status = await WaitForAsync(server, ServerDoor, PeersJson.Default.ServerStatus, cancel);
+            ServerStatus status = JsonSerializer.Deserialize(await ChildDoor.WaitAsync(server, ServerDoor, StartPatience, cancel), PeersJson.Default.ServerStatus)!;
             bots = ChildProcess.Start("bots", BotsArguments(status.Port), plan.Machine.BotCpus);
-            await WaitForAsync(bots, BotsDoor, PeersJson.Default.FleetStatus, cancel);
+            await ChildDoor.WaitAsync(bots, BotsDoor, StartPatience, cancel);
             await ConnectAllAsync(bots, cancel);
             await Task.Delay(TimeSpan.FromSeconds(plan.WarmUpSeconds), cancel);
             return await MeasureAsync(server, bots, cancel);
@@ -87,10 +87,10 @@ internal sealed class ContestantRun(Contestant contestant, int players, RunPlan 
 
     private async Task<Measurement> MeasureAsync(ChildProcess server, ChildProcess bots, CancellationToken cancel)
     {
-        await Task.WhenAll(AskAsync(server, ServerDoor, "begin"), AskAsync(bots, BotsDoor, "begin"));
+        await Task.WhenAll(ChildDoor.AskAsync(server, ServerDoor, "begin"), ChildDoor.AskAsync(bots, BotsDoor, "begin"));
         (long, long)[] before = MachineLoad.Read();
         await Task.Delay(TimeSpan.FromSeconds(plan.Seconds), cancel);
-        await Task.WhenAll(AskAsync(server, ServerDoor, "end"), AskAsync(bots, BotsDoor, "end"));
+        await Task.WhenAll(ChildDoor.AskAsync(server, ServerDoor, "end"), ChildDoor.AskAsync(bots, BotsDoor, "end"));
         double[] idle = Machine.IdleSince(before);
         ServerFigures served = await AskAsync(server, ServerDoor, "report", PeersJson.Default.ServerFigures);
         FleetFigures seen = await AskAsync(bots, BotsDoor, "report", PeersJson.Default.FleetFigures);
@@ -112,35 +112,8 @@ internal sealed class ContestantRun(Contestant contestant, int players, RunPlan 
         };
     }
 
-    private static async Task<T> WaitForAsync<T>(ChildProcess child, string door, JsonTypeInfo<T> type, CancellationToken cancel)
-    {
-        DateTime latest = DateTime.UtcNow + StartPatience;
-        while (!File.Exists(door))
-        {
-            if (!child.IsRunning)
-                throw new RunFailedException($"the {child.Name} process ended: {child.LastWords}");
-            if (DateTime.UtcNow > latest)
-                throw new RunFailedException($"the {child.Name} process did not come up in {StartPatience.TotalSeconds} s: {child.LastWords}");
-            await Task.Delay(50, cancel);
-        }
-
-        return await AskAsync(child, door, "status", type);
-    }
-
     private static async Task<T> AskAsync<T>(ChildProcess child, string door, string question, JsonTypeInfo<T> type)
-        => JsonSerializer.Deserialize(await AskAsync(child, door, question), type)!;
-
-    private static async Task<string> AskAsync(ChildProcess child, string door, string question)
-    {
-        try
-        {
-            return await ControlSocket.AskAsync(door, question, CancellationToken.None);
-        }
-        catch (RunFailedException) when (!child.IsRunning)
-        {
-            throw new RunFailedException($"the {child.Name} process ended: {child.LastWords}");
-        }
-    }
+        => JsonSerializer.Deserialize(await ChildDoor.AskAsync(child, door, question), type)!;
 
     private static string Text(IFormattable value) => value.ToString(null, CultureInfo.InvariantCulture);
 }

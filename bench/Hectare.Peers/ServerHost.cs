@@ -12,7 +12,7 @@ internal sealed record ServerStatus(int Port, int Players);
 internal sealed record ServerFigures(double Seconds, double CpuCores, double TickMsP50, double TickMsP99, long Ticks, long TicksLate, double InputsPerPlayerPerSecond, double BytesPerPlayerPerSecond);
 
 /// <summary>A contestant's tick loop: fixed ticks on the clock of Hectare's own loop, judged by the same rule.</summary>
-internal sealed class ServerHost(PeerServer server, LoopDoor door)
+internal sealed class ServerHost(PeerServer server, LoopDoor door) : IMeasuredLoop
 {
     // As game engines have it: a few ticks are caught up, what is farther behind is given up. Given-up ticks count as late.
     private const int CatchUpTicksMax = 8;
@@ -40,11 +40,30 @@ internal sealed class ServerHost(PeerServer server, LoopDoor door)
             long endNs = Clock.NowNs;
             dueNs += tickNs;
             Count(beginNs, endNs, isLate: endNs > dueNs);
-            door.Answer(Answer);
+            door.AnswerFor(this);
             if (endNs - dueNs > CatchUpTicksMax * tickNs)
                 dueNs = GiveUp(dueNs, endNs, tickNs);
         }
     }
+
+    /// <inheritdoc/>
+    public string Status() => JsonSerializer.Serialize(new ServerStatus(server.Port, server.PeerCount), PeersJson.Default.ServerStatus);
+
+    /// <inheritdoc/>
+    public void Begin()
+    {
+        _figures = null;
+        _tickNs.Clear();
+        (_ticks, _late) = (0, 0);
+        (_startDatagrams, _startBytes, _startInputs) = (server.SentDatagrams, server.SentBytes, server.Inputs);
+        _start = ProcessFigures.Read();
+    }
+
+    /// <inheritdoc/>
+    public void End() => _figures = Read();
+
+    /// <inheritdoc/>
+    public string Report() => JsonSerializer.Serialize(_figures ?? Read(), PeersJson.Default.ServerFigures);
 
     private void WaitUntil(long dueNs)
     {
@@ -70,34 +89,6 @@ internal sealed class ServerHost(PeerServer server, LoopDoor door)
         _ticks += ticks;
         _late += ticks;
         return dueNs + (ticks * tickNs);
-    }
-
-    private string Answer(string question)
-    {
-        switch (question)
-        {
-            case "status":
-                return JsonSerializer.Serialize(new ServerStatus(server.Port, server.PeerCount), PeersJson.Default.ServerStatus);
-            case "begin":
-                Begin();
-                return "done\n";
-            case "end":
-                _figures = Read();
-                return "done\n";
-            case "report":
-                return JsonSerializer.Serialize(_figures ?? Read(), PeersJson.Default.ServerFigures);
-            default:
-                return "error: ask for status, begin, end or report\n";
-        }
-    }
-
-    private void Begin()
-    {
-        _figures = null;
-        _tickNs.Clear();
-        (_ticks, _late) = (0, 0);
-        (_startDatagrams, _startBytes, _startInputs) = (server.SentDatagrams, server.SentBytes, server.Inputs);
-        _start = ProcessFigures.Read();
     }
 
     private ServerFigures Read()

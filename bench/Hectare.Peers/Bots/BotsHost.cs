@@ -14,7 +14,7 @@ internal sealed record FleetStatus(int Connected);
 internal sealed record FleetFigures(double Seconds, int Connected, double CpuCores, double SnapshotHzP1, double SnapshotHzP50);
 
 /// <summary>The bots' loop: every few milliseconds takes what came, and lets those send whose input is due. Their hands are those of Hectare's bots.</summary>
-internal sealed class BotsHost(BotLink link, LoopDoor door, BotPlan plan)
+internal sealed class BotsHost(BotLink link, LoopDoor door, BotPlan plan) : IMeasuredLoop
 {
     // As Hectare's bots: a receiver that blocks costs its sender a wake-up each.
     private const long PollNs = 4_000_000;
@@ -46,11 +46,28 @@ internal sealed class BotsHost(BotLink link, LoopDoor door, BotPlan plan)
 
             link.Flush();
             link.Receive();
-            door.Answer(Answer);
+            door.AnswerFor(this);
             wakeNs = Math.Max(wakeNs + PollNs, Clock.NowNs - (10 * PollNs));
             Clock.SleepUntil(wakeNs);
         }
     }
+
+    /// <inheritdoc/>
+    public string Status() => JsonSerializer.Serialize(new FleetStatus(link.IsConnected.Count(connected => connected)), PeersJson.Default.FleetStatus);
+
+    /// <inheritdoc/>
+    public void Begin()
+    {
+        _figures = null;
+        link.Snapshots.CopyTo(_snapshotsBefore, 0);
+        _start = ProcessFigures.Read();
+    }
+
+    /// <inheritdoc/>
+    public void End() => _figures = Read();
+
+    /// <inheritdoc/>
+    public string Report() => JsonSerializer.Serialize(_figures ?? Read(), PeersJson.Default.FleetFigures);
 
     private void Join(long startNs, long nowNs)
     {
@@ -76,32 +93,6 @@ internal sealed class BotsHost(BotLink link, LoopDoor door, BotPlan plan)
         long everyNs = 1_000_000_000L / plan.InputsPerSecond;
         // Evenly, not late again and again; but what was missed in a stall is not made up for.
         _dueNs[bot] = Math.Max(_dueNs[bot] + everyNs, nowNs - everyNs);
-    }
-
-    private string Answer(string question)
-    {
-        switch (question)
-        {
-            case "status":
-                return JsonSerializer.Serialize(new FleetStatus(link.IsConnected.Count(connected => connected)), PeersJson.Default.FleetStatus);
-            case "begin":
-                Begin();
-                return "done\n";
-            case "end":
-                _figures = Read();
-                return "done\n";
-            case "report":
-                return JsonSerializer.Serialize(_figures ?? Read(), PeersJson.Default.FleetFigures);
-            default:
-                return "error: ask for status, begin, end or report\n";
-        }
-    }
-
-    private void Begin()
-    {
-        _figures = null;
-        link.Snapshots.CopyTo(_snapshotsBefore, 0);
-        _start = ProcessFigures.Read();
     }
 
     private FleetFigures Read()

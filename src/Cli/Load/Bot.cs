@@ -56,12 +56,12 @@ internal sealed class Bot(int index, GameClient<TopDownInput> client, FarmBot ha
     public long LookNs { get; set; }
 
     /// <summary>Malformed or refused snapshots since the start, and packets that could not be opened.</summary>
-    public long DecodeErrors
+    public DecodeErrorCounts DecodeErrors
     {
         get
         {
             ClientStats stats = Client.Stats;
-            return stats.Malformed + stats.WithoutBaseline + stats.WrongChecks + Client.Drops(OpenResult.Malformed) + Client.Drops(OpenResult.BadSeal);
+            return new DecodeErrorCounts(stats.Malformed, stats.WithoutBaseline, stats.WrongChecks, Client.Drops(OpenResult.Malformed) + Client.Drops(OpenResult.BadSeal));
         }
     }
 

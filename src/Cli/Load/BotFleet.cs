@@ -334,20 +334,14 @@ internal sealed class BotFleet : IDisposable
     private string Answer(string[] words) => words switch
     {
         ["status"] => JsonSerializer.Serialize(ReadStatus(), ReportJson.Default.BotsStatus),
-        ["begin"] => Done(BeginWindow),
-        ["end"] => Done(EndWindow),
-        ["still"] => Done(() => _stands = true),
-        ["compare", string path] => Done(() => Compare(path)),
+        ["begin"] => ControlSocket.Done(BeginWindow),
+        ["end"] => ControlSocket.Done(EndWindow),
+        ["still"] => ControlSocket.Done(() => _stands = true),
+        ["compare", string path] => ControlSocket.Done(() => Compare(path)),
         ["report"] => JsonSerializer.Serialize(Report(), ReportJson.Default.BotsReport),
-        ["stop"] => Done(() => _isTold = true),
+        ["stop"] => ControlSocket.Done(() => _isTold = true),
         _ => "error: ask for status, begin, end, still, compare FILE, report, or stop\n",
     };
-
-    private static string Done(Action action)
-    {
-        action();
-        return "done\n";
-    }
 
     private BotsStatus ReadStatus()
     {
@@ -438,7 +432,10 @@ internal sealed class BotFleet : IDisposable
     private BotsReport Report()
     {
         EndWindow();
-        BotsReport report = _report! with { DecodeErrors = _bots.Sum(bot => bot.DecodeErrors) };
+        DecodeErrorCounts errors = default;
+        foreach (Bot bot in _bots)
+            errors += bot.DecodeErrors;
+        BotsReport report = _report! with { DecodeErrors = errors.All, DecodeErrorsBy = errors.All > 0 ? errors : null };
         return _check is null ? report : report with
         {
             Divergent = _check.Divergent,

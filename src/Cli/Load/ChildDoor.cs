@@ -8,6 +8,11 @@ internal static class ChildDoor
     /// <summary>Waits until the child answers, and gives its status.</summary>
     /// <exception cref="Commands.RunFailedException">It ended, or never answered.</exception>
     public static async Task<T> WaitAsync<T>(ChildProcess child, string door, TimeSpan patience, CancellationToken cancel)
+        => ReportJson.Read<T>(await WaitAsync(child, door, patience, cancel), $"the {child.Name} process");
+
+    /// <summary>The same, its status as it says it.</summary>
+    /// <exception cref="Commands.RunFailedException">It ended, or never answered.</exception>
+    public static async Task<string> WaitAsync(ChildProcess child, string door, TimeSpan patience, CancellationToken cancel)
     {
         DateTime latest = DateTime.UtcNow + patience;
         while (DateTime.UtcNow < latest)
@@ -15,7 +20,7 @@ internal static class ChildDoor
             if (!child.IsRunning)
                 throw new Commands.RunFailedException($"the {child.Name} process ended: {child.LastWords}");
             if (File.Exists(door) && await TryAskAsync(door) is { } status)
-                return ReportJson.Read<T>(status, $"the {child.Name} process");
+                return status;
             await Task.Delay(StepTime, cancel);
         }
 

@@ -69,6 +69,13 @@ internal sealed class ControlSocket : IDisposable
         }
     }
 
+    /// <summary>The answer to what is no question: it is done, and that is all there is to say.</summary>
+    public static string Done(Action order)
+    {
+        order();
+        return "done\n";
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {

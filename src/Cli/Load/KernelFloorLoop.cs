@@ -159,17 +159,11 @@ internal sealed class KernelFloorLoop : IDisposable
     private string Answer(string[] words) => words switch
     {
         ["status"] => JsonSerializer.Serialize(new FloorLoopStatus(_sockets[0].LocalAddress.Port), ReportJson.Default.FloorLoopStatus),
-        ["begin"] => Done(BeginWindow),
-        ["end"] => Done(() => _report = EndWindow()),
+        ["begin"] => ControlSocket.Done(BeginWindow),
+        ["end"] => ControlSocket.Done(() => _report = EndWindow()),
         ["report"] => JsonSerializer.Serialize(_report ?? EndWindow(), ReportJson.Default.FloorLoopReport),
         _ => "error: ask for status, begin, end, or report\n",
     };
-
-    private static string Done(Action action)
-    {
-        action();
-        return "done\n";
-    }
 
     private void BeginWindow()
     {

@@ -437,7 +437,7 @@ internal sealed class LoadRun(LoadSettings settings, Screen screen)
         if (report.Bots is not { } bots)
             yield break;
         if (bots.DecodeErrors > 0)
-            yield return $"{bots.DecodeErrors} snapshots could not be decoded";
+            yield return $"{bots.DecodeErrors} snapshots could not be decoded: {bots.DecodeErrorsBy}";
         if (settings.Compares && bots.Divergent != 0)
             yield return $"{bots.Divergent} of {bots.FullyDecoded} replicas are not the zone's truth{FirstOf(bots.Differences)}";
         else if (settings.Compares && bots.FullyDecoded > 0 && bots.ComparedEntitiesMin == 0)

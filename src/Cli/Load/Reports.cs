@@ -279,6 +279,9 @@ internal sealed record BotsReport
     /// <summary>Snapshots refused whole: malformed, or the self-check did not fit.</summary>
     public required long DecodeErrors { get; init; }
 
+    /// <summary>Why, when there are any.</summary>
+    public DecodeErrorCounts? DecodeErrorsBy { get; init; }
+
     /// <summary>Decoding bots whose replica was not the zone's truth, 3 s after motion stopped. -1: not compared.</summary>
     public required int Divergent { get; init; }
 
@@ -364,4 +367,23 @@ internal sealed partial class ReportJson : JsonSerializerContext
 
         throw new Commands.RunFailedException($"{from} answered '{json.Trim()}' instead of its figures");
     }
+}
+
+/// <summary>Snapshots that a client refused, and packets that it could not open.</summary>
+/// <param name="Malformed">Snapshots that are none.</param>
+/// <param name="WithoutBaseline">Snapshots that build on what the client does not have.</param>
+/// <param name="WrongChecks">Snapshots whose self-check did not fit.</param>
+/// <param name="Unopened">Packets that did not open, or whose body was malformed.</param>
+public readonly record struct DecodeErrorCounts(long Malformed, long WithoutBaseline, long WrongChecks, long Unopened)
+{
+    /// <summary>All of them.</summary>
+    [JsonIgnore]
+    public long All => Malformed + WithoutBaseline + WrongChecks + Unopened;
+
+    /// <inheritdoc/>
+    public override string ToString() => $"{Malformed} malformed, {WithoutBaseline} without a baseline, {WrongChecks} with a wrong check, {Unopened} not opened";
+
+    /// <summary>Of two clients together.</summary>
+    public static DecodeErrorCounts operator +(DecodeErrorCounts a, DecodeErrorCounts b)
+        => new(a.Malformed + b.Malformed, a.WithoutBaseline + b.WithoutBaseline, a.WrongChecks + b.WrongChecks, a.Unopened + b.Unopened);
 }

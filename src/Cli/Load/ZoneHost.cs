@@ -154,23 +154,17 @@ internal sealed class ZoneHost : IDisposable
     private string Answer(string[] words) => words switch
     {
         ["status"] => JsonSerializer.Serialize(ReadStatus(), ReportJson.Default.ServeStatus),
-        ["begin"] => Done(BeginWindow),
-        ["end"] => Done(() => _report = EndWindow()),
+        ["begin"] => ControlSocket.Done(BeginWindow),
+        ["end"] => ControlSocket.Done(() => _report = EndWindow()),
         ["report"] => JsonSerializer.Serialize(_report ?? EndWindow(), ReportJson.Default.ServerReport),
         ["sample"] => JsonSerializer.Serialize(SoakSample.Take(_zone.TakeInterval(), _zone.StartNs, in _windowStart), ReportJson.Default.SoakSample),
-        ["freeze"] => Done(() => _zone.Command(FarmGame.FreezeCommand)),
-        ["truth", string path] => Done(() => FinalTruth.Write(path, _zone.World, _zone.Tick, _zone.Options.Replication.EnterRadiusUnits, Views())),
+        ["freeze"] => ControlSocket.Done(() => _zone.Command(FarmGame.FreezeCommand)),
+        ["truth", string path] => ControlSocket.Done(() => FinalTruth.Write(path, _zone.World, _zone.Tick, _zone.Options.Replication.EnterRadiusUnits, Views())),
         ["peer", string peer] => Explain(peer, entityText: null),
         ["peer", string peer, string entity] => Explain(peer, entity),
-        ["stop"] => Done(() => _told.TrySetResult()),
+        ["stop"] => ControlSocket.Done(() => _told.TrySetResult()),
         _ => "error: ask for status, begin, end, report, sample, freeze, truth FILE, peer P [E], or stop\n",
     };
-
-    private static string Done(Action action)
-    {
-        action();
-        return "done\n";
-    }
 
     private void BeginWindow()
     {

@@ -44,7 +44,7 @@ internal sealed class ZoneWatch(TruthBoard board) : IZoneObserver
             board.SetRow(row, world.Id[row]);
         Kind kind = world.KindOf(row);
         ReadOnlySpan<ulong> record = History.Record(row, version);
-        uint hash = MoverHash.Begin(kind, Motion.Unpack(record[0], History.T0(row, version), kind));
+        uint hash = MoverHash.Begin(kind, in History.MotionOf(row));
         foreach (Group group in kind.Groups)
         {
             if (group.Audience != Audience.All)

@@ -158,19 +158,13 @@ internal sealed class Flood : IDisposable
     private string Answer(string[] words) => words switch
     {
         ["status"] => JsonSerializer.Serialize(ReadStatus(), ReportJson.Default.FloodStatus),
-        ["begin"] => Done(BeginWindow),
-        ["end"] => Done(EndWindow),
-        ["quiet"] => Done(() => _isQuiet = true),
+        ["begin"] => ControlSocket.Done(BeginWindow),
+        ["end"] => ControlSocket.Done(EndWindow),
+        ["quiet"] => ControlSocket.Done(() => _isQuiet = true),
         ["report"] => JsonSerializer.Serialize(Report(), ReportJson.Default.FloodReport),
-        ["stop"] => Done(() => _isTold = true),
+        ["stop"] => ControlSocket.Done(() => _isTold = true),
         _ => "error: ask for status, begin, end, quiet, report, or stop\n",
     };
-
-    private static string Done(Action action)
-    {
-        action();
-        return "done\n";
-    }
 
     private FloodStatus ReadStatus()
     {

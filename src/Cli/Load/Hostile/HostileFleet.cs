@@ -94,19 +94,13 @@ internal sealed class HostileFleet : IDisposable
     private string Answer(string[] words) => words switch
     {
         ["status"] => JsonSerializer.Serialize(ReadStatus(), ReportJson.Default.HostileStatus),
-        ["begin"] => Done(BeginWindow),
-        ["end"] => Done(EndWindow),
-        ["quiet"] => Done(() => _crowd.IsQuiet = true),
+        ["begin"] => ControlSocket.Done(BeginWindow),
+        ["end"] => ControlSocket.Done(EndWindow),
+        ["quiet"] => ControlSocket.Done(() => _crowd.IsQuiet = true),
         ["report"] => JsonSerializer.Serialize(Report(), ReportJson.Default.HostileReport),
-        ["stop"] => Done(() => _isTold = true),
+        ["stop"] => ControlSocket.Done(() => _isTold = true),
         _ => "error: ask for status, begin, end, quiet, report, or stop\n",
     };
-
-    private static string Done(Action action)
-    {
-        action();
-        return "done\n";
-    }
 
     private HostileStatus ReadStatus()
     {
