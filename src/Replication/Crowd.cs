@@ -1,3 +1,5 @@
+using System.Numerics;
+using System.Runtime.Intrinsics;
 using Hectare.Protocol;
 using Hectare.World;
 
@@ -20,18 +22,16 @@ internal sealed class Crowd(Replicator replicator, WriterCounters counters)
     private const int ErrorSteps = 8;
     private const int AgainMin = 16;       // of the cells in a packet, those that are only said again
     private const int NearCells = 9;       // looked at in any case: the nearest may stand just across a cell line
-    private const int MemberShift = 10;    // in _memberOf: the look above, the place among the members below
-    private const int LooksMax = 1 << (31 - MemberShift);      // then they are counted anew
-    private const long NotSeen = -2;       // a member's distance while no cell that is looked at had it
-    private const long Gone = -1;          // or when it is no more, or no longer in reach
+    private const float Gone = -1;         // a member's distance when it is told of no longer
 
     private readonly WorldState _world = replicator.World;
     private readonly ReplicationOptions _options = replicator.Options;
-    private readonly Near[] _near = new Near[GatherMax];
-    private readonly Member[] _members = new Member[SlotCodec.SlotsMax];
+    private readonly MoversByCell _movers = replicator.Movers;
+    private readonly float[] _squared = new float[GatherMax];     // of the gathered: the distance from the viewpoint,
+    private readonly int[] _places = new int[GatherMax];          // and the place among all movers
+    private readonly Member[] _members = new Member[2 * SlotCodec.SlotsMax];    // those told before the look, and those who enter in it
+    private readonly ulong[] _isMember = new ulong[(replicator.World.Capacity + 63) >> 6];    // by place
     private readonly CellCount[] _cells = new CellCount[Interest.Side * Interest.Side];
-    private readonly int[] _memberOf = new int[replicator.World.Capacity];   // by row: the look in which it was a member, and its place among them
-    private int _look;
     private int _memberCount;
     private readonly int[] _bins = new int[BinCount];
     private readonly int[] _told = new int[Interest.Side * Interest.Side];   // movers with a slot, per cell of the torus
@@ -40,7 +40,7 @@ internal sealed class Crowd(Replicator replicator, WriterCounters counters)
     private int _plannedCount;
     private int _nextAgain;
     private int _gathered;
-    private long _farthest;
+    private float _farthest;
 
     private int LookTicks => _options.TickRate / 2;
 
@@ -65,17 +65,11 @@ internal sealed class Crowd(Replicator replicator, WriterCounters counters)
         bool isCrowd = movers > crowd || (movers > crowd * 9 / 10 && peer.IsCapped);
         bool isTold = peer.ToldCells > 0;
         if (isCrowd || isTold)
-            GatherMembers(peer);
+            GatherMembers(peer, tick);
         if (isCrowd)
-        {
             Choose(peer, cap, tick);
-        }
         else
-        {
-            if (isTold)
-                SeeOthers(peer);
             TellAll(peer, tick);
-        }
 
         if (isCrowd || isTold)
             PlanDensities(peer);
@@ -106,16 +100,17 @@ internal sealed class Crowd(Replicator replicator, WriterCounters counters)
         // Who comes into a crowd together does not look at it together for ever. Mixed: who joined one after the other may have come one after the other.
         peer.LastCrowdTick = peer.IsInCrowd && !peer.IsFilling ? tick : tick - (int)((uint)peer.Index * 2_654_435_769u >> 16) % Math.Max(1, LookTicks);
         peer.IsInCrowd = true;
-        Gather(peer, tick);
-        SeeOthers(peer);
-        FillBins();
-        // So many at least enter, so many at most stay.
+        Gather(peer);
+        // The nearest quarter is told in any case; of the others whoever is told stays, as long as there is room and it is not twice as far down: in a crowd that walks, the nearest
+        // are others at every step, and each that comes costs four times what it costs to stay.
         int most = cap * 5 / 4;
-        long enter = UpperDistance(BinOfRank(cap));
-        LeaveBeyond(peer, Math.Max(enter, UpperDistance(BinOfRank(most) - 1)), tick);
-        if (peer.MoverCount > most)
-            LeaveBeyond(peer, DistanceOfMember(most), tick);
-        peer.IsFilling = !EnterWithin(peer, enter, tick);
+        float nearest = UpperDistance(BinOfRank(cap / 4)), near = UpperDistance(BinOfRank(cap)), exit = UpperDistance(BinOfRank(cap * 2) - 1);
+        LeaveBeyond(peer, Math.Max(near, exit), tick);
+        int room = most - CountOthers(nearest);
+        if (peer.MoverCount > room)
+            LeaveBeyond(peer, DistanceOfMember(room), tick);
+        int enters = _options.EntersMax, returns = _options.ReturnsMax;
+        peer.IsFilling = !(EnterWithin(peer, nearest, most, tick, ref enters, ref returns) && EnterWithin(peer, near, cap, tick, ref enters, ref returns));
     }
 
     /// <summary>Has the cells looked into where somebody may have come that the peer was not told of: in a crowd those with news since its last look, else all.</summary>
@@ -134,6 +129,16 @@ internal sealed class Crowd(Replicator replicator, WriterCounters counters)
             if (id != 0 && peer.Relevance!.Has(id, tick) && peer.FindSlot(id) < 0 && _world.TryFind(new EntityId(id), out int row))
                 replicator.Interest.Reconsider(peer, _world.Cell[row]);
         }
+    }
+
+    /// <summary>False when no mover of a cell can enter but by its rank: none is the peer's own, or its party's, or named by the game.</summary>
+    internal bool MayEnterByCell(PeerView peer, int cell, Tick tick)
+    {
+        if (!peer.IsCapped || replicator.HasParty(peer) || peer.Relevance is not null)
+            return true;
+        _movers.Need(tick);
+        (int first, int end) = _movers.Of(cell);
+        return _movers.Owners[first..end].Contains(peer.Index);
     }
 
     internal void Write(ref BitWriter writer, PeerView peer)
@@ -166,91 +171,98 @@ internal sealed class Crowd(Replicator replicator, WriterCounters counters)
         return movers;
     }
 
-    // Those of its slots that a cap counts. Where they stand is found with the others that stand near (Gather), in memory that all who look there share.
-    private void GatherMembers(PeerView peer)
+    // Those of its slots that a cap counts, and where they stand: in memory that all who look there share.
+    private void GatherMembers(PeerView peer, Tick tick)
     {
-        if (++_look == LooksMax)
-        {
-            Array.Clear(_memberOf);
-            _look = 1;
-        }
-
+        _movers.Need(tick);
+        ForgetMembers();
         Array.Clear(_told);
-        (_gathered, _farthest, _memberCount) = (0, 1, 0);
+        int viewX = _world.X[peer.AvatarRow], viewY = _world.Y[peer.AvatarRow];
         ReadOnlySpan<PeerView.Slot> slots = peer.Slots;
-        for (int i = 0; i < slots.Length; i++)
+        ReadOnlySpan<ulong> words = peer.Members;
+        for (int word = 0; word < words.Length; word++)
         {
-            ref readonly PeerView.Slot slot = ref slots[i];
-            if (slot.State is not (SlotState.Entering or SlotState.Known) || !slot.CountsInCrowd)
-                continue;
-            _memberOf[slot.Row] = (_look << MemberShift) | _memberCount;
-            _members[_memberCount++] = new Member { Slot = (ushort)i, Row = slot.Row, Id = slot.Id, Squared = NotSeen };
+            for (ulong rest = words[word]; rest != 0; rest &= rest - 1)
+            {
+                int index = (word << 6) + BitOperations.TrailingZeroCount(rest);
+                ref readonly PeerView.Slot slot = ref slots[index];
+                int place = _movers.PlaceOf(slot.Row, slot.Id);
+                // Gone from the world: it leaves by itself, and counts no more.
+                if (place < 0)
+                    continue;
+                ref readonly MoversByCell.Mover mover = ref _movers.Movers[place];
+                _members[_memberCount++] = new Member { Slot = (ushort)index, Row = slot.Row, Place = place, Torus = (ushort)mover.Torus, Squared = Squared(mover.X - viewX, mover.Y - viewY) };
+                _isMember[place >> 6] |= 1UL << place;
+                _told[mover.Torus]++;
+            }
         }
     }
 
-    // Movers of the nearest cells, until they are surely more than the exit rank.
-    private void Gather(PeerView peer, Tick tick)
+    private void ForgetMembers()
+    {
+        foreach (ref readonly Member member in _members.AsSpan(0, _memberCount))
+            _isMember[member.Place >> 6] = 0;
+        _memberCount = 0;
+    }
+
+    private static float Squared(float dx, float dy) => (dx * dx) + (dy * dy);
+
+    // Movers of the nearest cells, until they are surely more than those that matter.
+    private void Gather(PeerView peer)
     {
         int viewX = _world.X[peer.AvatarRow], viewY = _world.Y[peer.AvatarRow];
         int enough = replicator.Detail.InterestCap * 2, cells = 0;
+        (_gathered, _farthest) = (0, 1);
         foreach (int cell in new SubscribedCells(replicator.Interest, peer))
         {
             if ((cells++ >= NearCells && _gathered >= enough) || _gathered == GatherMax)
                 break;
             if (_world.Grid.MoverCount[cell] > 0)
-                GatherCell(cell, viewX, viewY, tick);
+                GatherCell(cell, viewX, viewY);
         }
 
         counters.RowsRanked += _gathered;
+        FillBins();
     }
 
-    private void GatherCell(int cell, int viewX, int viewY, Tick tick)
+    private void GatherCell(int cell, int viewX, int viewY)
     {
-        int torus = TorusIndex(cell);
-        foreach (ref readonly MoversByCell.Mover mover in replicator.Movers.Of(cell, tick))
+        (int first, int end) = _movers.Of(cell);
+        int count = Math.Min(end - first, GatherMax - _gathered), i = 0;
+        ReadOnlySpan<int> x = _movers.X.Slice(first, count), y = _movers.Y.Slice(first, count);
+        Span<float> squared = _squared.AsSpan(_gathered, count);
+        Vector256<int> fromX = Vector256.Create(viewX), fromY = Vector256.Create(viewY);
+        Vector256<float> farthest = Vector256.Create(_farthest);
+        for (; i <= count - Vector256<int>.Count; i += Vector256<int>.Count)
         {
-            if (_gathered == GatherMax)
-                return;
-            long dx = mover.X - viewX, dy = mover.Y - viewY, squared = (dx * dx) + (dy * dy);
-            _farthest = Math.Max(_farthest, squared);
-            int memberOf = _memberOf[mover.Row], member = memberOf & (SlotCodec.SlotsMax - 1);
-            bool isMember = memberOf >> MemberShift == _look && _members[member].Id == mover.Id;
-            _near[_gathered++] = new Near { Row = mover.Row, Id = mover.Id, Squared = squared, Torus = (ushort)torus, IsMember = isMember };
-            if (isMember)
-                See(ref _members[member], squared, torus);
+            Vector256<float> dx = Vector256.ConvertToSingle(Vector256.Create(x[i..]) - fromX), dy = Vector256.ConvertToSingle(Vector256.Create(y[i..]) - fromY);
+            Vector256<float> sum = (dx * dx) + (dy * dy);
+            sum.CopyTo(squared[i..]);
+            farthest = Vector256.Max(farthest, sum);
         }
-    }
 
-    private void See(ref Member member, long squared, int torus)
-    {
-        (member.Squared, member.Torus) = (squared, (ushort)torus);
-        _told[torus]++;
-    }
-
-    // Those who stand farther away than any that was gathered, and who is gone from the world: it leaves by itself, and counts no more.
-    private void SeeOthers(PeerView peer)
-    {
-        foreach (ref Member member in _members.AsSpan(0, _memberCount))
+        for (int lane = 0; lane < Vector256<float>.Count; lane++)
+            _farthest = Math.Max(_farthest, farthest[lane]);
+        for (; i < count; i++)
         {
-            if (member.Squared != NotSeen)
-                continue;
-            ref readonly WorldHistory.Row at = ref replicator.History.RowOf(member.Row);
-            member.Squared = Gone;
-            if (at.Id != member.Id)
-                continue;
-            long dx = _world.X[member.Row] - _world.X[peer.AvatarRow], dy = _world.Y[member.Row] - _world.Y[peer.AvatarRow];
-            See(ref member, (dx * dx) + (dy * dy), Interest.Torus(at.CellX, at.CellY));
+            squared[i] = Squared(x[i] - viewX, y[i] - viewY);
+            _farthest = Math.Max(_farthest, squared[i]);
         }
+
+        for (i = 0; i < count; i++)
+            _places[_gathered + i] = first + i;
+        _gathered += count;
     }
 
     private void FillBins()
     {
         Array.Clear(_bins);
-        for (int i = 0; i < _gathered; i++)
-            _bins[Bin(_near[i].Squared, _farthest)]++;
+        float scale = BinCount / _farthest;
+        foreach (float squared in _squared.AsSpan(0, _gathered))
+            _bins[Bin(squared, scale)]++;
     }
 
-    // The bin in which the gathered of that rank is; the last one when there are fewer.
+    // The bin in which the one of that rank is; the last one when there are fewer.
     private int BinOfRank(int rank)
     {
         int bin = 0;
@@ -260,15 +272,15 @@ internal sealed class Crowd(Replicator replicator, WriterCounters counters)
     }
 
     // The squared distance within which all of a bin are.
-    private long UpperDistance(int bin) => _farthest * (bin + 1) / BinCount;
+    private float UpperDistance(int bin) => _farthest * (bin + 1) / BinCount;
 
-    private static int Bin(long squared, long max) => (int)Math.Min(BinCount - 1, squared * BinCount / max);
+    private static int Bin(float squared, float scale) => Math.Min(BinCount - 1, (int)(squared * scale));
 
-    private void LeaveBeyond(PeerView peer, long exit, Tick tick)
+    private void LeaveBeyond(PeerView peer, float exit, Tick tick)
     {
         foreach (ref Member member in _members.AsSpan(0, _memberCount))
         {
-            if (member.Squared <= exit || replicator.IsRelevant(peer, member.Row, tick))
+            if (member.Squared <= exit || member.Squared == Gone || replicator.IsRelevant(peer, member.Row, tick))
                 continue;
             peer.BeginLeave(member.Slot, SlotState.Leaving);
             member.Squared = Gone;
@@ -276,41 +288,69 @@ internal sealed class Crowd(Replicator replicator, WriterCounters counters)
         }
     }
 
-    // The squared distance within which so many of those that it is told of are; less than that are farther away than any that was gathered.
-    private long DistanceOfMember(int rank)
+    // The squared distance within which so many of those that it is told of are.
+    private float DistanceOfMember(int rank)
     {
         _farthest = 1;
         foreach (ref readonly Member member in _members.AsSpan(0, _memberCount))
             _farthest = Math.Max(_farthest, member.Squared);
         Array.Clear(_bins);
+        float scale = BinCount / _farthest;
         foreach (ref readonly Member member in _members.AsSpan(0, _memberCount))
         {
-            if (member.Squared >= 0)
-                _bins[Bin(member.Squared, _farthest)]++;
+            if (member.Squared != Gone)
+                _bins[Bin(member.Squared, scale)]++;
         }
 
         return UpperDistance(BinOfRank(rank) - 1);
     }
 
-    // False when others wait for the next snapshot.
-    private bool EnterWithin(PeerView peer, long enter, Tick tick)
+    private int CountOthers(float within)
     {
-        int enters = _options.EntersMax, returns = _options.ReturnsMax, most = replicator.Detail.InterestCap * 5 / 4;
-        foreach (ref readonly Near near in _near.AsSpan(0, _gathered))
+        int others = 0;
+        for (int i = NextWithin(0, within); i < _gathered; i = NextWithin(i + 1, within))
+            others += IsMember(_places[i]) ? 0 : 1;
+        return others;
+    }
+
+    // False when others wait for the next snapshot.
+    private bool EnterWithin(PeerView peer, float within, int most, Tick tick, ref int enters, ref int returns)
+    {
+        for (int i = NextWithin(0, within); i < _gathered && peer.MoverCount < most; i = NextWithin(i + 1, within))
         {
-            // Who left in this look does not come back in it.
-            if (near.IsMember || peer.MoverCount >= most || (near.Squared > enter && !replicator.IsRelevant(peer, near.Row, tick)))
-                continue;
-            // What has no version is told to nobody.
-            if (replicator.History.IdOf(near.Row) != near.Id)
+            int place = _places[i];
+            ref readonly MoversByCell.Mover mover = ref _movers.Movers[place];
+            // Who left in this look does not come back in it; what has no version is told to nobody.
+            if (IsMember(place) || replicator.History.IdOf(mover.Row) != mover.Id)
                 continue;
             if (enters <= 0 || returns <= 0)
                 return false;
-            SnapshotWriter.Enter(peer, near.Row, near.Id, _world.KindOf(near.Row), tick, ref enters, ref returns);
-            _told[near.Torus]++;
+            SnapshotWriter.Enter(peer, mover.Row, mover.Id, _world.KindOf(mover.Row), tick, ref enters, ref returns);
+            replicator.History.PrefetchRecord(mover.Row);
+            _told[mover.Torus]++;
+            _isMember[place >> 6] |= 1UL << place;
+            _members[_memberCount++] = new Member { Place = place, Squared = Gone };
         }
 
         return true;
+    }
+
+    private bool IsMember(int place) => (_isMember[place >> 6] >> place & 1) != 0;
+
+    // Of the gathered the first at or after one that stands within a distance.
+    private int NextWithin(int i, float within)
+    {
+        Vector256<float> most = Vector256.Create(within);
+        for (; i <= _gathered - Vector256<float>.Count; i += Vector256<float>.Count)
+        {
+            uint lanes = Vector256.LessThanOrEqual(Vector256.Create<float>(_squared.AsSpan(i)), most).ExtractMostSignificantBits();
+            if (lanes != 0)
+                return i + BitOperations.TrailingZeroCount(lanes);
+        }
+
+        while (i < _gathered && _squared[i] > within)
+            i++;
+        return i;
     }
 
     // First the cells whose count is farthest from what was told; the rest of the room says the others again, in turn: what was told is forgotten after 3 s, or was lost.
@@ -370,7 +410,6 @@ internal sealed class Crowd(Replicator replicator, WriterCounters counters)
         return least;
     }
 
-
     private int TorusIndex(int cell)
     {
         int side = replicator.Interest.CellsPerSide;
@@ -380,21 +419,11 @@ internal sealed class Crowd(Replicator replicator, WriterCounters counters)
     // One that the peer is told of.
     private struct Member
     {
-        public long Squared;     // distance from its viewpoint
+        public float Squared;    // distance from its viewpoint, or Gone
         public int Row;
-        public uint Id;
+        public int Place;
         public ushort Slot;
         public ushort Torus;
-    }
-
-    // One that stands near, told or not.
-    private struct Near
-    {
-        public long Squared;
-        public int Row;
-        public uint Id;
-        public ushort Torus;
-        public bool IsMember;
     }
 
     private struct CellCount

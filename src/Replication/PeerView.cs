@@ -146,13 +146,16 @@ public sealed partial class PeerView
 
     internal Span<NewsWord> News => _viewpoints.NewsOf(Index)[..((SlotLimit + 63) >> 6)];
 
+    /// <summary>Its slots of movers that a crowd's cap counts, a bit each: those entered or entering.</summary>
+    internal Span<ulong> Members => _viewpoints.MembersOf(Index)[..((SlotLimit + 63) >> 6)];
+
     /// <summary>Where it is noted which entities the peer holds: of the thread that writes it.</summary>
     internal HoldersLog HoldersLog { get; set; }
 
     internal int SlotLimit => _slotLimit[1];
 
     /// <summary>Bytes this view takes.</summary>
-    public long MemoryBytes => 512 + ((long)_slots.Length * Unsafe.SizeOf<Slot>()) + (Viewpoints.NewsWords * 16L) + (_map.Length * 2L) + (Interest.Side * 12L) + Unsafe.SizeOf<Arrivals>() + ((ToldCounts?.Length ?? 0) * 2L)
+    public long MemoryBytes => 512 + ((long)_slots.Length * Unsafe.SizeOf<Slot>()) + (Viewpoints.NewsWords * 24L) + (_map.Length * 2L) + (Interest.Side * 12L) + Unsafe.SizeOf<Arrivals>() + ((ToldCounts?.Length ?? 0) * 2L)
         + (_entries.Length * 8L) + (Shares * 6L) + Unsafe.SizeOf<PacketRecords>() + (_kept.Length * 14L) + (_leaving.Length * 8L)
         + (Relevance is null ? 0 : Relevance.MemoryBytes);
 
@@ -318,7 +321,8 @@ public sealed partial class PeerView
         Unmap(slot.Id);
         HoldersLog.Note(slot.Row, Holders.Entry(Index, index), holds: false);
         KnownCount--;
-        MoverCount -= slot.CountsInCrowd ? 1 : 0;
+        if (slot.CountsInCrowd)
+            CountMember(index, -1);
         if (slot.SentVersion == 0)
         {
             FreeSlot(index);      // never written: the peer has nothing to forget
@@ -348,9 +352,16 @@ public sealed partial class PeerView
         if (id == AvatarId.Value)
             _avatarSlot = index;
         KnownCount++;
-        MoverCount += kind.CountsInCrowd ? 1 : 0;
+        if (kind.CountsInCrowd)
+            CountMember(index, 1);
         MarkSlot(index);
         return index;
+    }
+
+    private void CountMember(int slot, int count)
+    {
+        MoverCount += count;
+        _viewpoints.Members[(Index * Viewpoints.NewsWords) + (slot >> 6)] ^= 1UL << slot;
     }
 
     // The trap that a final Leave avoids: the peer may have taken the Leave, and then nobody lives in this slot.
@@ -368,7 +379,8 @@ public sealed partial class PeerView
         Map(id, index);
         HoldersLog.Note(slot.Row, Holders.Entry(Index, index), holds: true);
         KnownCount++;
-        MoverCount += slot.CountsInCrowd ? 1 : 0;
+        if (slot.CountsInCrowd)
+            CountMember(index, 1);
         MarkSlot(index);
         return true;
     }

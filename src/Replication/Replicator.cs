@@ -48,9 +48,9 @@ public sealed class Replicator
         History = new WorldHistory(world, options, Counters);
         _holders = new Holders(world.Capacity, peersMax);
         _holdersLog = NewHoldersLog();
-        Movers = new MoversByCell(world);
         Landmarks = new Landmarks(world, options, Counters, _peers);
         Interest = new Interest(world, options, Counters, _peers, Landmarks, _parties, _viewpoints, _holders);
+        Movers = new MoversByCell(world, Interest);
     }
 
     /// <summary>What is replicated.</summary>

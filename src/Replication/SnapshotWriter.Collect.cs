@@ -8,7 +8,7 @@ public sealed partial class SnapshotWriter
 {
     private void Collect(PeerView peer, Tick tick, int rttTicks)
     {
-        _candidateCount = 0;
+        _candidateCount = _standingCount = _patientCount = 0;
         _preparedBits = 0;
         _freshBits = 0;
         _candidateShares = 0;
@@ -62,7 +62,7 @@ public sealed partial class SnapshotWriter
         if (!WorldHistory.TryGetUpdate(in row, slot.AckedVersion, tick, ref candidate.Delta))
             return false;
         ref readonly Delta made = ref candidate.Delta;
-        if (made.Steps == 0 && (made.Groups & ~_sampledGroups[row.Kind]) == 0)
+        if (made.Steps == 0 && (made.Groups & ~_groupsThatWait[row.Kind]) == 0)
             return false;
         candidate.Delta.Row = slot.Row;
         slot.Copies = 0;
@@ -160,6 +160,12 @@ public sealed partial class SnapshotWriter
         bits += operation == SlotOperation.Enter ? 33 + _world.Schema.KindBits : 0;
         if (isNew)
             CountFresh(ref slot, newest, repeats ? distance : DistanceClass.Far, bits, delta.Steps);
+        if (!repeats || (operation == SlotOperation.Absolute && !kind.HasMotion))
+        {
+            _standingCount++;
+            _patientCount += isNew && distance != DistanceClass.Near ? 1 : 0;
+        }
+
         AddCandidate(index, in slot, operation, audience, bits);
     }
 

@@ -89,7 +89,7 @@ public sealed partial class SnapshotWriter
         int count = 0;
         foreach (int cell in pending)
         {
-            foreach (int row in _world.Grid.RowsOf(cell))
+            foreach (int row in peer.IsCapped ? _world.Grid.OthersOf(cell) : _world.Grid.RowsOf(cell))
             {
                 if (count == PrefetchRowsMax)
                     break;
@@ -147,8 +147,9 @@ public sealed partial class SnapshotWriter
     // True when every entity of the cell that may enter has.
     private bool EnterCell(PeerView peer, int cell, Tick tick, ref int enters, ref int returns)
     {
-        Counters.RowsEntered += _world.Grid.Count[cell];
-        foreach (int row in _world.Grid.RowsOf(cell))
+        bool withMovers = _crowd.MayEnterByCell(peer, cell, tick);
+        Counters.RowsEntered += _world.Grid.Count[cell] - (withMovers ? 0 : _world.Grid.MoverCount[cell]);
+        foreach (int row in withMovers ? _world.Grid.RowsOf(cell) : _world.Grid.OthersOf(cell))
         {
             if (!TryEnter(peer, row, in _history.RowOf(row), tick, ref enters, ref returns))
                 return false;

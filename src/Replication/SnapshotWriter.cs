@@ -63,7 +63,7 @@ public sealed partial class SnapshotWriter
     private readonly ushort[] _candidateOf = new ushort[SlotCodec.SlotsMax];
     private readonly int[] _gathered = new int[SlotCodec.SlotsMax];      // scratch
     private readonly bool[] _isForAll;         // by kind: told to everyone near, whoever they are
-    private readonly byte[] _sampledGroups;    // by kind: those that a level of detail holds back
+    private readonly byte[] _groupsThatWait;   // by kind: those that a level of detail holds back, and all of what cannot walk
     private readonly ushort[] _chosenAt = new ushort[SlotCodec.SlotsMax];        // candidates that are written, by slot,
     private readonly ushort[] _chosenSlots = new ushort[SlotCodec.SlotsMax];     // and their slots
     private int _chosenCount;
@@ -73,6 +73,8 @@ public sealed partial class SnapshotWriter
     private readonly int[] _pendingCells = new int[PendingCells.ListMax];
     private int _openBundleCount;
     private int _candidateCount;
+    private int _standingCount;     // of these, what changed that cannot walk,
+    private int _patientCount;      // and of these, what is not near: no packet goes for it alone
     private int _preparedBits;
     private int _freshBits;
     private readonly int[] _timesTold = new int[3];      // by distance: packets that news rides in while its ack is awaited
@@ -96,7 +98,7 @@ public sealed partial class SnapshotWriter
         _cellUnits = _world.Grid.CellUnits;
         _kinds = _world.Schema.Kinds.ToArray();
         _isForAll = [.. _kinds.Select(kind => kind.Visibility == Visibility.ByDistance && kind.FarRadiusUnits == 0)];
-        _sampledGroups = [.. _kinds.Select(kind => (byte)Enumerable.Range(0, kind.Groups.Length).Sum(group => kind.Groups[group].Sampled ? 1 << group : 0))];
+        _groupsThatWait = [.. _kinds.Select(kind => (byte)Enumerable.Range(0, kind.Groups.Length).Sum(group => kind.Groups[group].Sampled || !kind.HasMotion ? 1 << group : 0))];
         _crowd = new Crowd(replicator, Counters);
         _holdersLog = replicator.NewHoldersLog();
     }
@@ -117,7 +119,8 @@ public sealed partial class SnapshotWriter
     /// <summary>True when the snapshot prepared last must go: it was asked for at once, or the one before said that it would not come later.</summary>
     public bool IsPromised { get; private set; }
 
-    /// <summary>True when the peer is to be sent a snapshot at this tick: it is its turn, and there is news, an unacked copy, or the next turn would be later than the last packet promised.</summary>
+    /// <summary>True when the peer is to be sent a snapshot at this tick: it is its turn, and there is news, an unacked copy, or the next turn would be later than the last packet promised.
+    /// What changed that cannot walk and is not near rides in the next packet that goes, and none goes for it alone (decision 0021).</summary>
     /// <param name="peer">The peer.</param>
     /// <param name="tick">The tick that was just simulated.</param>
     /// <param name="rttTicks">Its round trip, rounded up to ticks.</param>
@@ -137,7 +140,7 @@ public sealed partial class SnapshotWriter
         EnterPending(peer, tick);
         Collect(peer, tick, rttTicks);
         IsPromised = peer.DueAtOnce || tick - peer.LastSentTick + interval > peer.PromisedTicks;
-        return IsPromised || _candidateCount > 0 || densityDue || _options.FixedRate;
+        return IsPromised || _candidateCount > _patientCount || densityDue || _options.FixedRate;
     }
 
     /// <summary>The snapshot prepared last is not sent now: what it had to say has waited once more, and comes before what is newer.</summary>
@@ -205,7 +208,7 @@ public sealed partial class SnapshotWriter
     private SnapshotHeader Header(PeerView peer, in SnapshotRequest request)
     {
         bool hasOwn = peer.AvatarRow >= 0 && _world.Id[peer.AvatarRow] == peer.AvatarId.Value;
-        bool silent = !_options.FixedRate && _candidateCount == 0;
+        bool silent = !_options.FixedRate && _candidateCount == _standingCount;
         return new SnapshotHeader
         {
             Tick = request.Tick,

@@ -32,6 +32,9 @@ internal sealed class Viewpoints
     /// <summary>Of each peer <see cref="NewsWords"/> words: its slots that are to be looked at when it is written.</summary>
     public readonly LineArray<NewsWord> News;
 
+    /// <summary>Of each peer <see cref="NewsWords"/> words: its slots of movers that a crowd's cap counts.</summary>
+    public readonly LineArray<ulong> Members;
+
     /// <summary>By peer: cells are pending, or landmarks are to be looked through.</summary>
     public readonly bool[] HasPending;
 
@@ -50,6 +53,7 @@ internal sealed class Viewpoints
         Pending = new LineArray<uint>(peersMax * Interest.Side);
         Arrivals = new LineArray<Arrivals>(peersMax);
         News = new LineArray<NewsWord>(peersMax * NewsWords);
+        Members = new LineArray<ulong>(peersMax * NewsWords);
         _rows = new int[peersMax];
         Array.Fill(_rows, -1);
         _ids = new uint[peersMax];
@@ -74,6 +78,7 @@ internal sealed class Viewpoints
         Of(Beyond, peer).Clear();
         Of(Pending, peer).Clear();
         NewsOf(peer).Clear();
+        MembersOf(peer).Clear();
     }
 
     /// <summary>Asks for the memory of what a peer is told of: its cells, its news, who came.</summary>
@@ -105,6 +110,9 @@ internal sealed class Viewpoints
 
     /// <summary>A peer's words of news.</summary>
     public Span<NewsWord> NewsOf(int peer) => News.AsSpan(peer * NewsWords, NewsWords);
+
+    /// <summary>A peer's words of the movers that it is told of.</summary>
+    public Span<ulong> MembersOf(int peer) => Members.AsSpan(peer * NewsWords, NewsWords);
 
     /// <summary>A peer's words of a bitmap.</summary>
     public static Span<uint> Of(LineArray<uint> bitmaps, int peer) => bitmaps.AsSpan(peer * Interest.Side, Interest.Side);

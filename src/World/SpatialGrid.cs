@@ -5,19 +5,22 @@ using Hectare.Protocol;
 namespace Hectare.World;
 
 /// <summary>A uniform grid over a square world: which rows are in which cell. Intrusive lists in arrays: no allocation, no hashing.</summary>
-/// <remarks>A cell's index is <c>cellY * CellsPerSide + cellX</c>. The order within a cell is newest first and says nothing.</remarks>
+/// <remarks>A cell's index is <c>cellY * CellsPerSide + cellX</c>. Within a cell those that do not count in crowds come first; else the order is newest first and says nothing.</remarks>
 public sealed class SpatialGrid
 {
     /// <summary>No cell: a row that is in none, an event that comes from or goes to none.</summary>
     public const int NoCell = -1;
 
-    /// <summary>Most cells of one grid: 48 MB.</summary>
+    /// <summary>Most cells of one grid: 64 MB.</summary>
     public const int CellsMax = 1 << 22;
 
     private const int NoRow = -1;
 
-    /// <summary>First row of each cell, or -1.</summary>
+    /// <summary>First row of each cell that does not count in crowds, or -1.</summary>
     public readonly int[] First;
+
+    /// <summary>First row of each cell that does, or -1.</summary>
+    public readonly int[] FirstMover;
 
     /// <summary>Rows in each cell.</summary>
     public readonly int[] Count;
@@ -49,15 +52,17 @@ public sealed class SpatialGrid
         CellShift = BitOperations.Log2((uint)cellUnits) + Units.Shift;
         int cells = CellsPerSide * CellsPerSide;
         First = new int[cells];
+        FirstMover = new int[cells];
         Count = new int[cells];
         MoverCount = new int[cells];
         Next = new int[capacity];
         Previous = new int[capacity];
         Array.Fill(First, NoRow);
+        Array.Fill(FirstMover, NoRow);
     }
 
     /// <summary>Bytes of its arrays.</summary>
-    public long MemoryBytes => (First.LongLength + Count.LongLength + MoverCount.LongLength + Next.LongLength + Previous.LongLength) * sizeof(int);
+    public long MemoryBytes => (First.LongLength + FirstMover.LongLength + Count.LongLength + MoverCount.LongLength + Next.LongLength + Previous.LongLength) * sizeof(int);
 
     /// <summary>Cells per axis.</summary>
     public int CellsPerSide { get; }
@@ -80,17 +85,20 @@ public sealed class SpatialGrid
     public int Clamp(int position) => Math.Clamp(position >> CellShift, 0, CellsPerSide - 1);
 
     /// <summary>The rows of a cell, for <c>foreach</c>. The cell must not change meanwhile.</summary>
-    public CellRows RowsOf(int cell) => new(this, cell);
+    public CellRows RowsOf(int cell) => new(this, cell, withMovers: true);
+
+    /// <summary>Those of them that do not count in crowds.</summary>
+    public CellRows OthersOf(int cell) => new(this, cell, withMovers: false);
 
     /// <summary>Puts a row that is in no cell into one.</summary>
     public void Insert(int row, int cell, bool isMover)
     {
-        int first = First[cell];
+        ref int first = ref (isMover ? FirstMover : First)[cell];
         Next[row] = first;
         Previous[row] = NoRow;
         if (first != NoRow)
             Previous[first] = row;
-        First[cell] = row;
+        first = row;
         Count[cell]++;
         MoverCount[cell] += isMover ? 1 : 0;
     }
@@ -102,7 +110,7 @@ public sealed class SpatialGrid
         if (previous != NoRow)
             Next[previous] = next;
         else
-            First[cell] = next;
+            (isMover ? FirstMover : First)[cell] = next;
         if (next != NoRow)
             Previous[next] = previous;
         Count[cell]--;
@@ -115,23 +123,25 @@ public sealed class SpatialGrid
     {
         private readonly SpatialGrid _grid;
         private readonly int _cell;
+        private readonly bool _withMovers;
 
-        internal CellRows(SpatialGrid grid, int cell) => (_grid, _cell) = (grid, cell);
+        internal CellRows(SpatialGrid grid, int cell, bool withMovers) => (_grid, _cell, _withMovers) = (grid, cell, withMovers);
 
         /// <summary>Starts before the first row.</summary>
-        public RowEnumerator GetEnumerator() => new(_grid.Next, _grid.First[_cell]);
+        public RowEnumerator GetEnumerator() => new(_grid.Next, _grid.First[_cell], _withMovers ? _grid.FirstMover[_cell] : NoRow);
     }
 
-    /// <summary>Walks along one cell's list.</summary>
+    /// <summary>Walks along one cell's lists.</summary>
     public struct RowEnumerator
     {
         private readonly int[] _next;
         private int _upcoming;
+        private int _mover;
 
-        internal RowEnumerator(int[] next, int first)
+        internal RowEnumerator(int[] next, int first, int mover)
         {
             _next = next;
-            _upcoming = first;
+            (_upcoming, _mover) = (first, mover);
             Current = NoRow;
         }
 
@@ -141,6 +151,8 @@ public sealed class SpatialGrid
         /// <summary>Goes on; false at the end.</summary>
         public bool MoveNext()
         {
+            if (_upcoming == NoRow)
+                (_upcoming, _mover) = (_mover, NoRow);
             Current = _upcoming;
             if (Current == NoRow)
                 return false;
