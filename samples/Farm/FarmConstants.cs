@@ -57,6 +57,7 @@ public sealed record FarmConstants
         Trees = options.Trees;
         Crates = options.Crates;
         Animals = options.Animals;
+        AnimalTurnsPerSecond = options.Workload == FarmWorkload.Idle ? 0 : AnimalTurnsPerSecondFixed;
         PlayerStep = FarmSchema.StepOf(PlayerUnitsPerSecondFixed * 2, options.TickRate);
         AnimalStep = FarmSchema.StepOf(FarmSchema.AnimalHalfUnitsPerSecond, options.TickRate);
     }
@@ -104,7 +105,8 @@ public sealed record FarmConstants
 
     public double AnimalRadiusUnits { get; } = 0.3;
 
-    public double AnimalTurnsPerSecond { get; } = AnimalTurnsPerSecondFixed;
+    /// <summary>0 where nobody moves.</summary>
+    public double AnimalTurnsPerSecond { get; }
 
     public int Crops { get; }
 

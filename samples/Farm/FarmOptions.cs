@@ -12,7 +12,7 @@ public enum FarmWorkload
     /// <summary>All in one place.</summary>
     Festival,
 
-    /// <summary>Spread, and nobody moves; animals and plants live on.</summary>
+    /// <summary>Spread, and nobody moves, player or animal; plants grow.</summary>
     Idle,
 
     /// <summary>Spread, and everyone turns every tick: the worst case.</summary>

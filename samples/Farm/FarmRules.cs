@@ -21,6 +21,7 @@ public sealed class FarmRules
     private readonly TopDownMovement _playerMovement;
     private readonly TopDownMovement _animalMovement;
     private readonly ulong _animalTurnBelow;
+    private readonly bool _animalsWalk;
     private readonly Dictionary<int, int> _cropOfTile = [];
 
     private int[] _players = [];
@@ -48,6 +49,7 @@ public sealed class FarmRules
         _places = new FarmPlaces(options);
         _playerMovement = new TopDownMovement(schema.Player);
         _animalMovement = new TopDownMovement(schema.Animal);
+        _animalsWalk = options.Workload != FarmWorkload.Idle;
         // A chance a tick as an integer threshold: no float decides what the world does.
         _animalTurnBelow = (ulong)(FarmConstants.AnimalTurnsPerSecondFixed * 1000) * (ulong.MaxValue / 1000 / (ulong)options.TickRate);
         _random = new SeededRandom(SeededRandom.MixSeed(options.Seed, 0x7275_6C65));
@@ -82,7 +84,8 @@ public sealed class FarmRules
         {
             (int x, int y) = _places.Anywhere(world, _schema.Animal.Radius);
             _animals[i] = world.Spawn(_schema.Animal, x, y);
-            TurnAnimal(world, i);
+            if (_animalsWalk)
+                TurnAnimal(world, i);
         }
     }
 
@@ -208,6 +211,8 @@ public sealed class FarmRules
 
     private void StepAnimals(WorldState world)
     {
+        if (!_animalsWalk)
+            return;
         for (int i = 0; i < _animals.Length; i++)
         {
             if (_random.NextUInt64() < _animalTurnBelow)
