@@ -43,7 +43,10 @@ public sealed partial class PeerView
             int age = newest - packet.Sequence;
             if (age < 0)
                 break;
-            Resolve(in packet, age == 0 || (age <= AckWindow && (bits >> (age - 1) & 1) != 0), isUnknown: age > AckWindow && !_options.IsOff(Mechanisms.Unknown), tick);
+            if (age == 0 || (age <= AckWindow && (bits >> (age - 1) & 1) != 0))
+                Accept(in packet, tick);
+            else
+                GiveUp(in packet, isUnknown: age > AckWindow && !_options.IsOff(Mechanisms.Unknown));
             _entryCount -= packet.EntryCount;
         }
 
@@ -97,7 +100,7 @@ public sealed partial class PeerView
     private void ForgetOldest()
     {
         ref PacketRecord packet = ref _packets[_packetTail % PacketsMax];
-        Resolve(in packet, accepted: false, isUnknown: !_options.IsOff(Mechanisms.Unknown), default);
+        GiveUp(in packet, isUnknown: !_options.IsOff(Mechanisms.Unknown));
         _entryCount -= packet.EntryCount;
         _packetTail++;
     }
@@ -111,28 +114,59 @@ public sealed partial class PeerView
         _entryMask = grown.Length - 1;
     }
 
-    private void Resolve(in PacketRecord packet, bool accepted, bool isUnknown, Tick tick)
+    private void Accept(in PacketRecord packet, Tick tick)
+    {
+        Span<NewsWord> news = News;
+        for (int e = 0; e < packet.EntryCount; e++)
+        {
+            ref readonly Entry entry = ref _entries[(packet.EntryStart + e) & _entryMask];
+            int index = entry.Slot;
+            ref Slot slot = ref _slots[index];
+            if (!TryRenew(ref slot, ref news[index >> 6], in entry, packet.Sequence) && !IsOfAnother(in slot, packet.Sequence))
+                Acked(index, ref slot, in entry, tick);
+        }
+    }
+
+    private void GiveUp(in PacketRecord packet, bool isUnknown)
     {
         UnknownPackets += isUnknown ? 1 : 0;
         for (int e = 0; e < packet.EntryCount; e++)
         {
             Entry entry = _entries[(packet.EntryStart + e) & _entryMask];
-            int index = entry.Slot;
-            ref Slot slot = ref _slots[index];
+            ref Slot slot = ref _slots[entry.Slot];
             if (IsOfAnother(in slot, packet.Sequence))
                 continue;
-            SlotOperation operation = entry.Operation;
-            if (accepted)
-                Acked(index, ref slot, operation, in entry, tick);
-            else if (isUnknown)
-                MarkUnknown(index, packet.Sequence);
+            if (isUnknown)
+                MarkUnknown(entry.Slot, packet.Sequence);
             else if (!_options.IsOff(Mechanisms.Resend))
-                Lost(index, ref slot, operation, entry.Word >> 16);
+                Lost(entry.Slot, ref slot, entry.Operation, entry.Word >> 16);
         }
     }
 
-    private void Acked(int index, ref Slot slot, SlotOperation operation, in Entry entry, Tick tick)
+    // Nearly all acks: an update of what is held, and will be, in a newer version. Whatever is not so simple is dealt with in Acked; what is done here is what would be
+    // done there.
+    private bool TryRenew(ref Slot slot, ref NewsWord news, in Entry entry, SequenceNumber sequence)
     {
+        uint version = Widen(entry.Word >> 16, slot.SentVersion);
+        if (entry.Operation != SlotOperation.Update || !slot.IsHeld || new SequenceNumber(slot.EnterSequence) > sequence
+            || slot.SentVersion - slot.AckedVersion > VersionsSinceMax || slot.SentVersion - version > VersionsSinceMax)
+        {
+            return false;
+        }
+
+        _shareSums[entry.Slot % Shares] += EntityCodec.CheckShare(new EntityId(slot.Id), entry.Hash) - EntityCodec.CheckShare(new EntityId(slot.Id), slot.AckedHash);
+        (slot.AckedVersion, slot.AckedHash) = (version, entry.Hash);
+        ulong bit = 1UL << entry.Slot;
+        if (version == slot.SentVersion && (news.Fresh & bit) == 0)
+            news.Slots &= ~bit;
+        else
+            news.Mark(entry.Slot);
+        return true;
+    }
+
+    private void Acked(int index, ref Slot slot, in Entry entry, Tick tick)
+    {
+        SlotOperation operation = entry.Operation;
         if (operation is SlotOperation.Leave or SlotOperation.Destroy)
         {
             if (slot.State == SlotState.Leaving && operation == SlotOperation.Leave)
@@ -143,20 +177,14 @@ public sealed partial class PeerView
         }
 
         uint version = Widen(entry.Word >> 16, slot.SentVersion);
-        bool isRenewed = operation == SlotOperation.Update && TryRenewShare(index, in slot, version, entry.Hash);
-        if (!isRenewed)
-        {
-            Unshare(index);
-            if (slot.State == SlotState.Entering)
-                slot.State = SlotState.Known;
-            slot.Flags &= ~(SlotFlags.Unknown | SlotFlags.OnKept);
-            if (operation is SlotOperation.Enter or SlotOperation.Absolute)
-                slot.AckedAudience = (byte)((entry.Word >> 13) & 3);
-        }
-
+        Unshare(index);
+        if (slot.State == SlotState.Entering)
+            slot.State = SlotState.Known;
+        slot.Flags &= ~(SlotFlags.Unknown | SlotFlags.OnKept);
+        if (operation is SlotOperation.Enter or SlotOperation.Absolute)
+            slot.AckedAudience = (byte)((entry.Word >> 13) & 3);
         (slot.AckedVersion, slot.AckedHash) = (version, entry.Hash);
-        if (!isRenewed)
-            Share(index);
+        Share(index);
         // What told an audience is looked at once more: it may have changed and changed back. And what leaves by now goes on saying so.
         if (operation == SlotOperation.Update && slot.State == SlotState.Known && !IsFresh(index) && slot.AckedVersion == slot.SentVersion)
             ClearNews(index);

@@ -35,16 +35,6 @@ public sealed partial class PeerView
     /// <summary>Puts a slot into its share, after it has changed.</summary>
     internal void Share(int index) => AddShare(index, in _slots[index], 1);
 
-    /// <summary>The same in one, as mostly: it is held, and will be, in a newer version. False, and nothing is done, where it is not so simple.</summary>
-    private bool TryRenewShare(int index, in Slot slot, uint version, uint hash)
-    {
-        bool isHeld = slot.State == SlotState.Known && slot.AckedVersion != 0 && (slot.Flags & (SlotFlags.Unknown | SlotFlags.OnKept)) == SlotFlags.None
-            && slot.SentVersion - slot.AckedVersion <= VersionsSinceMax && slot.SentVersion - version <= VersionsSinceMax;
-        if (isHeld)
-            _shareSums[index % Shares] += EntityCodec.CheckShare(new EntityId(slot.Id), hash) - EntityCodec.CheckShare(new EntityId(slot.Id), slot.AckedHash);
-        return isHeld;
-    }
-
     /// <summary>A version was written into a packet.</summary>
     internal void SetSent(int index, ref Slot slot, uint version)
     {

@@ -1,5 +1,6 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using Hectare.Protocol;
 
 namespace Hectare.Replication;
@@ -398,6 +399,13 @@ public sealed partial class PeerView
     /// <summary>Asks for the memory of <see cref="FindSlot"/>.</summary>
     internal void PrefetchFind(uint id) => Protocol.Prefetch.Element(_map, Home(id, _mapMask));
 
+    /// <summary>Asks for the memory of <see cref="BeginEnter"/>, where no slot is to be looked at.</summary>
+    internal void PrefetchEnter(uint id)
+    {
+        PrefetchFind(id);
+        Protocol.Prefetch.Element(_kept, KeptPlace(id));
+    }
+
     /// <summary>The second step: the slot that is looked at first, or what was kept of an entity that has none.</summary>
     internal void PrefetchFound(uint id)
     {
@@ -564,21 +572,34 @@ public sealed partial class PeerView
         private FreeList _first;
     }
 
+    [StructLayout(LayoutKind.Explicit, Size = 32)]
     internal struct Slot
     {
-        public uint Id;
-        public int Row;
-        public uint AckedVersion;      // proven by an ack to be the newest the peer holds; 0: none
-        public uint AckedHash;
-        public uint SentVersion;       // newest written into any packet
-        public uint EnterSequence;     // first packet that carried this occupant: older acks are another's
-        public ushort Urgency;         // accumulated priority, saturates
-        public ushort SentTick;        // low bits of the tick of the last write
-        public SlotState State;
-        public SlotFlags Flags;
-        public byte Copies;            // writes of SentVersion
+        [FieldOffset(0)] public uint Id;
+        [FieldOffset(4)] public int Row;
+        [FieldOffset(8)] public uint AckedVersion;      // proven by an ack to be the newest the peer holds; 0: none
+        [FieldOffset(12)] public uint AckedHash;
+        [FieldOffset(16)] public uint SentVersion;      // newest written into any packet
+        [FieldOffset(20)] public uint EnterSequence;    // first packet that carried this occupant: older acks are another's
+        [FieldOffset(24)] public ushort Urgency;        // accumulated priority, saturates
+        [FieldOffset(26)] public ushort SentTick;       // low bits of the tick of the last write
+        [FieldOffset(28)] public SlotState State;
+        [FieldOffset(29)] public SlotFlags Flags;
+        [FieldOffset(30)] public byte Copies;           // writes of SentVersion
+        [FieldOffset(31)] public byte AckedAudience;    // bit 0 owner, bit 1 party: what the peer was last told
+        [FieldOffset(28)] private readonly uint _marks;          // the four before it, for those who ask about several at once
 
-        public byte AckedAudience;     // bit 0 owner, bit 1 party: what the peer was last told
+        /// <summary>Known, of an agreed baseline, and seen as everybody sees it.</summary>
+        public readonly bool IsPlain => (_marks & (AnyState | UnknownMark | AnyAudience)) == KnownMark;
+
+        /// <summary>Known, and of an agreed baseline: an ack of an update changes that baseline and nothing else.</summary>
+        public readonly bool IsHeld => (_marks & (AnyState | UnknownMark | OnKeptMark)) == KnownMark && AckedVersion != 0;
+
+        private const uint AnyState = 0xFF;
+        private const uint KnownMark = (uint)SlotState.Known;
+        private const uint UnknownMark = (uint)SlotFlags.Unknown << 8;
+        private const uint OnKeptMark = (uint)SlotFlags.OnKept << 8;
+        private const uint AnyAudience = 0xFF00_0000;
 
         /// <summary>Of a slot that is free: the one that was freed next.</summary>
         public int NextFree

@@ -16,7 +16,7 @@ public sealed partial class SnapshotWriter
         int copies = rttTicks / _options.SnapshotIntervalTicks;
         (_timesTold[0], _timesTold[1], _timesTold[2]) = (1 + copies, 1 + Math.Min(copies, 1), 1);
         (_viewX, _viewY) = peer.AvatarRow >= 0 ? (_world.X[peer.AvatarRow], _world.Y[peer.AvatarRow]) : (0, 0);
-        _mayTakeMade = peer.HasBaseline && !_replicator.HasParty(peer);
+        bool mayTakeMade = peer.HasBaseline && peer.HasView && !_replicator.HasParty(peer);
         (_nearSquared, _farSquared) = ((long)_detail.NearUnits * _detail.NearUnits, (long)_detail.FarUnits * _detail.FarUnits);
         int leaves = _options.LeavesMax;
         Span<PeerView.Slot> slots = peer.Slots;
@@ -24,7 +24,7 @@ public sealed partial class SnapshotWriter
         foreach (int index in Gather(peer))
         {
             ref PeerView.Slot slot = ref slots[index];
-            if (!TryTakeMade(peer, cells, index, ref slot, tick))
+            if (!mayTakeMade || !TryTakeMade(peer, cells, index, ref slot, tick))
                 Consider(peer, index, ref slot, tick, rttTicks, ref leaves);
         }
     }
@@ -52,22 +52,19 @@ public sealed partial class SnapshotWriter
     private bool TryTakeMade(PeerView peer, ReadOnlySpan<uint> cells, int index, ref PeerView.Slot slot, Tick tick)
     {
         ref readonly WorldHistory.Row row = ref _history.RowOf(slot.Row);
-        if (slot.State != SlotState.Known || row.Id != slot.Id || row.Version == slot.SentVersion || slot.AckedAudience != 0
-            || slot.Has(SlotFlags.Unknown) || row.Owner == peer.Index || !_mayTakeMade || !_isForAll[row.Kind] || !Interest.Subscribes(peer, cells, row.CellX, row.CellY))
-        {
+        if (!slot.IsPlain || row.Id != slot.Id || row.Version == slot.SentVersion || row.Owner == peer.Index || !Interest.Subscribes(peer, cells, row.CellX, row.CellY))
             return false;
-        }
-
-        ref Candidate candidate = ref _candidates[_candidateCount];
-        if (!WorldHistory.TryGetUpdate(in row, slot.AckedVersion, tick, ref candidate.Delta))
+        int versions = WorldHistory.PromptUpdate(in row, slot.AckedVersion, tick);
+        if (versions == 0)
             return false;
-        ref readonly Delta made = ref candidate.Delta;
-        if (made.Steps == 0 && (made.Groups & ~_groupsThatWait[row.Kind]) == 0)
-            return false;
-        candidate.Delta.Row = slot.Row;
-        slot.Copies = 0;
-        CountFresh(ref slot, row.Version, ClassOfCell(peer, in row), made.Bits, made.Steps);
-        AddCandidate(index, in slot, SlotOperation.Update, 0, made.Bits);
+        int bits = row.UpdateMarks[versions - 1] & ~WorldHistory.Row.PromptMark;
+        if (CountsFresh)
+            CountFresh(ref slot, row.Version, ClassOfCell(peer, in row), bits, row.StepsOf(versions));
+        bits += NameBitsEstimate;
+        _candidates[_candidateCount] = new Candidate { Row = slot.Row, Bits = bits, Slot = (ushort)index, Operation = SlotOperation.Update, Versions = (byte)versions };
+        _candidateSlots[_candidateCount++] = (ushort)index;
+        _preparedBits += bits;
+        _candidateShares += EntityCodec.CheckShare(new EntityId(slot.Id), slot.AckedHash);
         return true;
     }
 
@@ -91,9 +88,9 @@ public sealed partial class SnapshotWriter
                 // Only what is said for the first time counts: else those repeated for want of acks would keep the others from being said at all.
                 if (!IsCopyDue(in slot, DistanceClass.Near, isRepeated: true, tick, rttTicks) || (slot.Copies == 0 && leaves-- <= 0))
                     return;
-                if (slot.Copies == 0)
+                if (slot.Copies == 0 && CountsFresh)
                     CountFresh(ref slot, slot.SentVersion + 1, DistanceClass.Near, 0, 1);
-                _candidates[_candidateCount].Delta = default;
+                _deltas[_candidateCount] = default;
                 AddCandidate(index, in slot, slot.State == SlotState.Leaving ? SlotOperation.Leave : SlotOperation.Destroy, 0, bits: 0);
                 return;
             default:
@@ -121,7 +118,7 @@ public sealed partial class SnapshotWriter
         bool isOwn = slot.Id == peer.AvatarId.Value;
         SlotOperation operation = slot.State == SlotState.Entering ? SlotOperation.Enter : SlotOperation.Update;
         // Where it would be taken for the snapshot: what is found of it is found in its place.
-        ref Delta delta = ref _candidates[_candidateCount].Delta;
+        ref Delta delta = ref _deltas[_candidateCount];
         int visible = kind.VisibleGroups((audience & 1) != 0, (audience & 2) != 0);
         bool onKept = operation == SlotOperation.Enter && slot.Has(SlotFlags.OnKept) && slot.SentVersion == 0 && audience == slot.AckedAudience;
         bool isDelta = (operation == SlotOperation.Update && !unknown && !audienceChanged && peer.HasBaseline) || onKept;
@@ -158,7 +155,7 @@ public sealed partial class SnapshotWriter
             return;
         int bits = operation == SlotOperation.Update || (onKept && isDelta) ? _history.DeltaBits(in delta, visible) : _history.AbsoluteBits(slot.Row, visible);
         bits += operation == SlotOperation.Enter ? 33 + _world.Schema.KindBits : 0;
-        if (isNew)
+        if (isNew && CountsFresh)
             CountFresh(ref slot, newest, repeats ? distance : DistanceClass.Far, bits, delta.Steps);
         if (!repeats || (operation == SlotOperation.Absolute && !kind.HasMotion))
         {
@@ -224,9 +221,19 @@ public sealed partial class SnapshotWriter
 
     private void AddCandidate(int index, in PeerView.Slot slot, SlotOperation operation, byte audience, int bits)
     {
-        ref Candidate candidate = ref _candidates[_candidateCount++];
-        (candidate.Slot, candidate.Operation, candidate.Audience, candidate.Bits) = ((ushort)index, operation, audience, bits + NameBitsEstimate);
-        _preparedBits += bits + NameBitsEstimate;
+        _candidateSlots[_candidateCount] = (ushort)index;
+        ref Candidate candidate = ref _candidates[_candidateCount];
+        candidate = new Candidate
+        {
+            Row = slot.Row,
+            Bits = bits + NameBitsEstimate,
+            Slot = (ushort)index,
+            Operation = operation,
+            Audience = audience,
+            IsOnKept = operation == SlotOperation.Enter && _deltas[_candidateCount].Newest != 0,
+        };
+        _candidateCount++;
+        _preparedBits += candidate.Bits;
         _candidateShares += ShareOf(in candidate, in slot);
     }
 }

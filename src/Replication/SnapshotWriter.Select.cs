@@ -14,9 +14,7 @@ public sealed partial class SnapshotWriter
         // As mostly: there is room for all.
         if (_preparedBits <= bitsMax)
         {
-            for (int i = 0; i < _candidateCount; i++)
-                (_chosenAt[i], _chosenSlots[i]) = ((ushort)i, _candidates[i].Slot);
-            SetChosen(_candidateCount);
+            SetChosen(_candidateCount, all: true);
             _leftOut = false;
             return _candidateCount;
         }
@@ -52,7 +50,8 @@ public sealed partial class SnapshotWriter
         {
             ref Candidate candidate = ref _candidates[at];
             ref PeerView.Slot slot = ref slots[candidate.Slot];
-            int weight = Weight(peer, in candidate, in slot);
+            int steps = candidate.Versions > 0 ? _history.RowOf(candidate.Row).StepsOf(candidate.Versions) : _deltas[at].Steps;
+            int weight = Weight(peer, in candidate, in slot, steps);
             slot.Urgency = (ushort)Math.Min(slot.Urgency + weight, Math.Max(weight, PeerView.UrgencyMax));
             int bucket = BucketCount - 1 - Math.Min(BucketCount - 1, BitOperations.Log2(slot.Urgency + 1u));
             _candidateOf[candidate.Slot] = (ushort)at;
@@ -61,14 +60,14 @@ public sealed partial class SnapshotWriter
         }
     }
 
-    private int Weight(PeerView peer, in Candidate candidate, in PeerView.Slot slot)
+    private int Weight(PeerView peer, in Candidate candidate, in PeerView.Slot slot, int steps)
     {
         if (candidate.Operation is SlotOperation.Leave or SlotOperation.Destroy)
             return 4;
         if (slot.Id == peer.AvatarId.Value)
             return OwnWeight;
         int weight = ClassOf(slot.Row) switch { DistanceClass.Near => 4, DistanceClass.Middle => 2, _ => 1 };
-        return weight * (candidate.Delta.Steps > 0 ? 2 : 1) * (slot.AckedVersion == 0 ? 2 : 1);
+        return weight * (steps > 0 ? 2 : 1) * (slot.AckedVersion == 0 ? 2 : 1);
     }
 
     private void ListChosen()
@@ -84,15 +83,20 @@ public sealed partial class SnapshotWriter
             }
         }
 
-        SetChosen(count);
+        SetChosen(count, all: false);
     }
 
-    private void SetChosen(int count)
+    private void SetChosen(int count, bool all)
     {
-        _chosenCount = count;
-        for (_chosenLow = 0; _chosenLow < count && _chosenSlots[_chosenLow] < SlotCodec.LowSlots;)
+        (_chosenCount, _takesAll) = (count, all);
+        ReadOnlySpan<ushort> slots = ChosenSlots;
+        for (_chosenLow = 0; _chosenLow < slots.Length && slots[_chosenLow] < SlotCodec.LowSlots;)
             _chosenLow++;
     }
+
+    private ReadOnlySpan<ushort> ChosenAt => (_takesAll ? _inOrder : _chosenAt).AsSpan(0, _chosenCount);
+
+    private ReadOnlySpan<ushort> ChosenSlots => (_takesAll ? _candidateSlots : _chosenSlots).AsSpan(0, _chosenCount);
 
     private (int First, int Count) ChosenOf(int list) => list == 0 ? (0, _chosenLow) : (_chosenLow, _chosenCount - _chosenLow);
 
@@ -102,11 +106,11 @@ public sealed partial class SnapshotWriter
         for (int list = 0; list < SlotCodec.Lists; list++)
         {
             (int first, int count) = ChosenOf(list);
-            SlotCodec.BestOrder(_chosenSlots.AsSpan(first, count), list, out int gapBits);
+            SlotCodec.BestOrder(ChosenSlots.Slice(first, count), list, out int gapBits);
             bits += gapBits;
         }
 
-        foreach (ushort at in _chosenAt.AsSpan(0, _chosenCount))
+        foreach (ushort at in ChosenAt)
             bits += _candidates[at].Bits - NameBitsEstimate + SlotCodec.OperationBits(_candidates[at].Operation);
         return bits;
     }

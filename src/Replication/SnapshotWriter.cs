@@ -58,14 +58,16 @@ public sealed partial class SnapshotWriter
     private readonly HoldersLog _holdersLog;
     private Detail _detail;
     private readonly Candidate[] _candidates = new Candidate[SlotCodec.SlotsMax];
+    private readonly Delta[] _deltas = new Delta[SlotCodec.SlotsMax];            // of those, except where an update was made in advance
+    private readonly ushort[] _candidateSlots = new ushort[SlotCodec.SlotsMax];
+    private readonly ushort[] _inOrder = [.. Enumerable.Range(0, SlotCodec.SlotsMax).Select(i => (ushort)i)];
     private readonly int[] _bucketNext = new int[SlotCodec.SlotsMax];
     private readonly int[] _bucketFirst = new int[BucketCount];
     private readonly ushort[] _candidateOf = new ushort[SlotCodec.SlotsMax];
     private readonly int[] _gathered = new int[SlotCodec.SlotsMax];      // scratch
-    private readonly bool[] _isForAll;         // by kind: told to everyone near, whoever they are
-    private readonly byte[] _groupsThatWait;   // by kind: those that a level of detail holds back, and all of what cannot walk
     private readonly ushort[] _chosenAt = new ushort[SlotCodec.SlotsMax];        // candidates that are written, by slot,
     private readonly ushort[] _chosenSlots = new ushort[SlotCodec.SlotsMax];     // and their slots
+    private bool _takesAll;         // of the candidates: those two are not filled
     private int _chosenCount;
     private int _chosenLow;         // of these, in the first list
     private readonly ulong[] _chosen = new ulong[SlotCodec.SlotsMax / 64];
@@ -83,7 +85,6 @@ public sealed partial class SnapshotWriter
     private long _farSquared;
     private int _viewX;
     private int _viewY;
-    private bool _mayTakeMade;      // of the peer's updates, those that were made for all
     private uint _candidateShares;  // of all candidates, in the self-check
     private bool _leftOut;
 
@@ -97,11 +98,12 @@ public sealed partial class SnapshotWriter
         _detail = replicator.Detail;
         _cellUnits = _world.Grid.CellUnits;
         _kinds = _world.Schema.Kinds.ToArray();
-        _isForAll = [.. _kinds.Select(kind => kind.Visibility == Visibility.ByDistance && kind.FarRadiusUnits == 0)];
-        _groupsThatWait = [.. _kinds.Select(kind => (byte)Enumerable.Range(0, kind.Groups.Length).Sum(group => kind.Groups[group].Sampled || !kind.HasMotion ? 1 << group : 0))];
         _crowd = new Crowd(replicator, Counters);
         _holdersLog = replicator.NewHoldersLog();
     }
+
+    /// <summary>True where <see cref="FreshBytes"/> is asked for: a zone whose bytes and packets are not limited shares out none.</summary>
+    public bool CountsFresh { get; init; } = true;
 
     /// <summary>What this writer did.</summary>
     public WriterCounters Counters { get; } = new();
@@ -239,7 +241,7 @@ public sealed partial class SnapshotWriter
     {
         uint sum = 0;
         Span<PeerView.Slot> slots = peer.Slots;
-        foreach (ushort at in _chosenAt.AsSpan(0, _chosenCount))
+        foreach (ushort at in ChosenAt)
         {
             ref Candidate candidate = ref _candidates[at];
             sum += ShareOf(in candidate, in slots[candidate.Slot]);
@@ -250,17 +252,20 @@ public sealed partial class SnapshotWriter
 
     // Of what a packet's updates start from: its receiver has to hold the same.
     private static uint ShareOf(in Candidate candidate, in PeerView.Slot slot)
-        => candidate.Operation == SlotOperation.Update || IsOnKept(in candidate) ? EntityCodec.CheckShare(new EntityId(slot.Id), slot.AckedHash) : 0;
+        => candidate.Operation == SlotOperation.Update || candidate.IsOnKept ? EntityCodec.CheckShare(new EntityId(slot.Id), slot.AckedHash) : 0;
 
     private static ushort Fold(uint sum) => (ushort)(sum ^ (sum >> 16));
 
+    // What of it is needed to choose; what is written of it stands in the row, or among the deltas.
     private struct Candidate
     {
+        public int Row;
+        public int Bits;             // estimated, its name included
         public ushort Slot;
         public SlotOperation Operation;
         public byte Audience;
-        public int Bits;
-        public Delta Delta;
+        public byte Versions;        // since the baseline, of an update that was made in advance; else 0
+        public bool IsOnKept;        // it enters, as a delta from what the peer kept of it
     }
 }
 

@@ -36,6 +36,8 @@ public sealed class WorldHistory
     private readonly int[][] _wireBits;        // by kind and groups: of their fields, texts excluded
     private readonly bool[] _hasDerived;       // by kind: fields that follow from where it is
     private readonly bool[] _isFollowed;       // by kind: a row of it may have news without being dirty
+    private readonly bool[] _isForAll;         // by kind: told to everyone near, whoever they are
+    private readonly byte[] _groupsThatWait;   // by kind: those that a level of detail holds back, and all of what cannot walk
     private readonly ReplicationOptions _options;
     private readonly ReplicationCounters _counters;
     private readonly RingPool[] _pools;
@@ -55,6 +57,8 @@ public sealed class WorldHistory
         _hasDerived = [.. _kinds.Select(kind => kind.Fields.ToArray().Any(field => field.Type is FieldType.Position2 or FieldType.Velocity2))];
         _textGroups = [.. _kinds.Select(kind => Enumerable.Range(0, kind.Groups.Length).Sum(group => kind.Groups[group].HasText ? 1 << group : 0))];
         _wireBits = [.. _kinds.Select(WireBits)];
+        _isForAll = [.. _kinds.Select(kind => kind.Visibility == Visibility.ByDistance && kind.FarRadiusUnits == 0)];
+        _groupsThatWait = [.. _kinds.Select(kind => (byte)Enumerable.Range(0, kind.Groups.Length).Sum(group => kind.Groups[group].Sampled || !kind.HasMotion ? 1 << group : 0))];
         _rows = new LineArray<Row>(world.Capacity);
         _courses = new Course[world.Capacity];
         _pools = new RingPool[_kinds.Length];
@@ -391,7 +395,11 @@ public sealed class WorldHistory
     private void MakeUpdates(ref Row at, Kind kind, ReadOnlySpan<ulong> record)
     {
         for (int back = 1; back <= UpdatesMade; back++)
-            (at.Updates[back - 1], at.UpdateBits[back - 1]) = MakeUpdate(in at, kind, record, (uint)back, out at.UpdateGroups[back - 1]);
+        {
+            (at.Updates[back - 1], byte bits) = MakeUpdate(in at, kind, record, (uint)back, out at.UpdateGroups[back - 1]);
+            bool waits = (at.UpdateGroups[back - 1] & ~_groupsThatWait[at.Kind]) == 0 && at.StepsOf(back) == 0;
+            at.UpdateMarks[back - 1] = (byte)(bits > 0 && _isForAll[at.Kind] && !waits ? bits | Row.PromptMark : bits);
+        }
     }
 
     // No bits when there are too many, or no steps lead here.
@@ -558,9 +566,18 @@ public sealed class WorldHistory
             return false;
         (made.Newest, made.Hash, made.Oldest, made.IsGap) = (at.Version, at.Hash, 0, false);
         made.Steps = at.StepsOf((int)back);
-        (made.Made, made.Bits, made.Groups) = (at.Updates[(int)back - 1], at.UpdateBits[(int)back - 1], at.UpdateGroups[(int)back - 1]);
-        return made.Bits > 0 && (made.Steps == 0 || tick - at.NewestT0 <= EntityCodec.TickAgeMax - UpdateTicksMax);
+        (made.Made, made.Bits, made.Groups) = (at.Updates[(int)back - 1], at.UpdateMarks[(int)back - 1] & ~Row.PromptMark, at.UpdateGroups[(int)back - 1]);
+        return made.Bits > 0 && !IsTooOld(in at, (int)back, tick);
     }
+
+    /// <summary>An update that was made in advance, and is told as soon as it is known to everyone who holds the row from that baseline: its versions; 0 when there is none.</summary>
+    internal static int PromptUpdate(in Row at, uint baseline, Tick tick)
+    {
+        uint back = at.Version - baseline;
+        return back - 1 < UpdatesMade && (at.UpdateMarks[(int)back - 1] & Row.PromptMark) != 0 && !IsTooOld(in at, (int)back, tick) ? (int)back : 0;
+    }
+
+    private static bool IsTooOld(in Row at, int back, Tick tick) => tick - at.NewestT0 > EntityCodec.TickAgeMax - UpdateTicksMax && at.StepsOf(back) > 0;
 
     /// <summary>The groups that changed in any version that is held.</summary>
     internal int RecentGroups(int row)
@@ -579,7 +596,7 @@ public sealed class WorldHistory
             return delta.Bits;
         ref Row at = ref _rows[delta.Row];
         Kind kind = _kinds[at.Kind];
-        int bits = GroupBits(delta.Row, in at, delta.Groups) + EntityCodec.GroupMaskBits(delta.Groups, visibleGroups);
+        int bits = GroupBits(in at, delta.Groups) + EntityCodec.GroupMaskBits(delta.Groups, visibleGroups);
         if (!kind.HasMotion)
             return bits;
         bits += EntityCodec.StepCountBits(delta.Steps, delta.IsGap);
@@ -633,13 +650,15 @@ public sealed class WorldHistory
     {
         ref Row at = ref _rows[row];
         Kind kind = _kinds[at.Kind];
-        return 2 + (kind.HasMotion ? EntityCodec.MotionBits(kind, _pools[at.Kind].Record(at.Block, at.Version)[0]) : 0) + GroupBits(row, in at, visibleGroups);
+        return 2 + (kind.HasMotion ? EntityCodec.MotionBits(kind, _pools[at.Kind].Record(at.Block, at.Version)[0]) : 0) + GroupBits(in at, visibleGroups);
     }
 
     /// <summary>Bits of texts among these groups of the newest version: what figures leave out.</summary>
-    internal int TextBits(int row, int groups)
+    internal int TextBits(int row, int groups) => TextBits(in _rows[row], groups);
+
+    /// <summary>The same of a row at hand.</summary>
+    internal int TextBits(in Row at, int groups)
     {
-        ref Row at = ref _rows[row];
         int texts = groups & _textGroups[at.Kind];
         if (texts == 0)
             return 0;
@@ -676,7 +695,7 @@ public sealed class WorldHistory
             EntityCodec.WriteGroup(ref writer, kind.Groups[BitOperations.TrailingZeroCount(rest)], record, _world.Texts);
     }
 
-    private int GroupBits(int row, in Row at, int groups) => _wireBits[at.Kind][groups] + TextBits(row, groups);
+    private int GroupBits(in Row at, int groups) => _wireBits[at.Kind][groups] + TextBits(in at, groups);
 
     private static int[] WireBits(Kind kind)
     {
@@ -711,9 +730,12 @@ public sealed class WorldHistory
         public ushort BreakMask;       // bit (version & 15): its motion cannot be stepped to
         public ushort TextBits;        // of the newest version
         public ushort OwnerPlace;      // now: the owner's index, and one more
-        public UpdatesOf<byte> UpdateBits;   // 0: it is not made in advance
+        public UpdatesOf<byte> UpdateMarks;  // the low seven bits: how many bits those are; 0: it is not made in advance
         public UpdatesOf<byte> UpdateGroups;
         public byte Kind;
+
+        /// <summary>Of an update that was made in advance: it is for everyone near, and waits for nothing.</summary>
+        public const byte PromptMark = 0x80;
 
         public readonly int Owner => OwnerPlace - 1;
 

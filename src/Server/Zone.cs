@@ -94,7 +94,7 @@ public sealed partial class Zone<TInput> : IZone, IDisposable
         game.Start(this);
         _groups = new NetworkGroup<TInput>[sockets.Length];
         for (int i = 0; i < sockets.Length; i++)
-            _groups[i] = new NetworkGroup<TInput>(this, i, sockets[i], new SnapshotWriter(_replicator), options.Threads > 0, _hooks.HashOutbound || _recorder is not null);
+            _groups[i] = new NetworkGroup<TInput>(this, i, sockets[i], new SnapshotWriter(_replicator) { CountsFresh = _budget.IsLimited }, options.Threads > 0, _hooks.HashOutbound || _recorder is not null);
         // Last: the process keeps a meter until it is disposed, and of what cannot be made nobody disposes.
         Metrics = new ZoneMetrics(options.Zone);
         BeginWindow();

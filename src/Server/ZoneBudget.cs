@@ -27,6 +27,9 @@ internal sealed class ZoneBudget
         _packets = new Line(options.PacketsPerSecondMax, options.TickRate);
     }
 
+    /// <summary>True when there is one at all.</summary>
+    public bool IsLimited => _bytes.IsLimited || _packets.IsLimited;
+
     /// <summary>True while there is less than is wanted.</summary>
     public bool IsShort => BytesAreShort || PacketsAreShort;
 
@@ -83,6 +86,8 @@ internal sealed class ZoneBudget
         private long _sentTotal;
         private long _balance = (long)perSecond * tickRate / 4;
         private int _ratio = Whole;             // sent to wanted while there is enough: wanted is an estimate
+
+        public readonly bool IsLimited => _perSecond != 0;
 
         /// <summary>Of what would be sent, what may be.</summary>
         public int Share { get; private set; } = Whole;

@@ -577,7 +577,7 @@ public sealed partial class Zone<TInput>
     // Bytes that a snapshot may have of the zone's budget; 0 when the packet that is due has to wait.
     private int Claim(NetworkGroup<TInput> group, Peer<TInput> peer, bool hasSnapshot, int rttTicks, bool mustGo)
     {
-        if (peer.View is null)
+        if (peer.View is null || !_budget.IsLimited)
             return LaneBytesFull;
         int freshBytes = hasSnapshot ? group.Writer.FreshBytes : 0;
         int wantedPackets = peer.Share.Wants(Tick, freshBytes > 0, group.Writer.IntervalTicks, rttTicks);
@@ -596,6 +596,8 @@ public sealed partial class Zone<TInput>
     // Lanes have a share of their own (LaneShare): only what goes with them of headers and snapshot is paid for here.
     private void Pay(NetworkGroup<TInput> group, Peer<TInput> peer, int bytes, int freeLaneBytes)
     {
+        if (!_budget.IsLimited)
+            return;
         if (peer.View is null)
             group.Wanted = (group.Wanted.Bytes + bytes + freeLaneBytes + UdpHeaderBytes, group.Wanted.Packets + 1);
         else if (freeLaneBytes > 0)
