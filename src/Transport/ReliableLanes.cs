@@ -18,6 +18,7 @@ internal sealed class ReliableLanes
     private ulong _clock;
     private bool _isClosed;
     private bool _isIdle = true;      // nothing waits and nothing is under way: as mostly, and then no lane is looked at
+    private bool _hasNew;             // something came in since nothing more could be taken: else no lane is looked at either
 
     public ReliableLanes(ConnectionOptions options, ConnectionSide side)
     {
@@ -83,6 +84,8 @@ internal sealed class ReliableLanes
     /// <returns>Its bytes; 0 when nothing is due or fits.</returns>
     public int Write(Span<byte> room, SequenceNumber packet, long nowNs, long resendNs)
     {
+        if (_isIdle)
+            return 0;
         foreach (LaneSender? sender in _senders)
             sender?.BeginPacket();
         int used = 1;
@@ -146,6 +149,7 @@ internal sealed class ReliableLanes
     {
         int segments = block[0];
         block = block[1..];
+        _hasNew = true;
         for (int i = 0; i < segments; i++)
         {
             bool isRead = LaneSegment.TryRead(ref block, out LaneSegment segment);
@@ -158,7 +162,7 @@ internal sealed class ReliableLanes
 
     public bool TryReceive(out Lane lane, out ReadOnlySpan<byte> message)
     {
-        for (int i = 0; i < LaneCount; i++)
+        for (int i = 0; _hasNew && i < LaneCount; i++)
         {
             if (_receivers[i] is not { } receiver)
                 continue;
@@ -171,6 +175,7 @@ internal sealed class ReliableLanes
             return true;
         }
 
+        _hasNew = false;
         lane = default;
         message = default;
         return false;
