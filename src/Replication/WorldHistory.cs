@@ -44,7 +44,8 @@ public sealed class WorldHistory
     private readonly LineArray<Row> _rows;
     private readonly Course[] _courses;
     private int[] _published = new int[1024];
-    private int[] _active = new int[1024];
+    private readonly ulong[] _isActive;        // a bit per row: it moves, or may not have come to rest in its published quantum
+    private int[] _active = new int[1024];     // scratch: those rows
     private int _activeCount;
 
     internal WorldHistory(WorldState world, ReplicationOptions options, ReplicationCounters counters)
@@ -61,6 +62,7 @@ public sealed class WorldHistory
         _groupsThatWait = [.. _kinds.Select(kind => (byte)Enumerable.Range(0, kind.Groups.Length).Sum(group => kind.Groups[group].Sampled || !kind.HasMotion ? 1 << group : 0))];
         _rows = new LineArray<Row>(world.Capacity);
         _courses = new Course[world.Capacity];
+        _isActive = new ulong[(world.Capacity + 63) >> 6];
         _pools = new RingPool[_kinds.Length];
         for (int i = 0; i < _kinds.Length; i++)
             _pools[i] = new RingPool(_kinds[i].WordCount, _kinds[i].HasMotion);
@@ -91,7 +93,7 @@ public sealed class WorldHistory
     internal int PublishedCount { get; private set; }
 
     /// <summary>Bytes that all versions take.</summary>
-    public long MemoryBytes => _pools.Sum(pool => pool.MemoryBytes) + ((long)_rows.Length * (Unsafe.SizeOf<Row>() + Unsafe.SizeOf<Course>())) + (_active.LongLength * sizeof(int));
+    public long MemoryBytes => _pools.Sum(pool => pool.MemoryBytes) + ((long)_rows.Length * (Unsafe.SizeOf<Row>() + Unsafe.SizeOf<Course>())) + (_active.LongLength * sizeof(int)) + (_isActive.LongLength * sizeof(ulong));
 
     /// <summary>True while a version can still be a baseline.</summary>
     public bool Holds(int row, uint version) => version != 0 && _rows[row].Version - version < Depth && version <= _rows[row].Version;
@@ -141,23 +143,31 @@ public sealed class WorldHistory
                 PublishFields(row, tick);
         }
 
-        int kept = 0;
+        ListActive();
         for (int i = 0; i < _activeCount; i++)
         {
             PrefetchActive(i);
             int row = _active[i];
             bool stays = _rows[row].Id != 0 && _rows[row].Id == _world.Id[row]
                 && (_kinds[_rows[row].Kind].HasMotion ? PublishMotion(row, tick) : PublishFields(row, tick));
-            if (stays)
-                _active[kept++] = row;
-            else
-                _courses[row].IsActive = false;
+            if (!stays)
+                _isActive[row >> 6] &= ~(1UL << row);
         }
-
-        _activeCount = kept;
     }
 
-    // In the order in which they began to move, which is none: each is another line of each column.
+    // In the order of their rows, not of when they began to move: neighbours share lines of every column.
+    private void ListActive()
+    {
+        _activeCount = 0;
+        for (int word = 0; word < _isActive.Length; word++)
+        {
+            if (_active.Length - _activeCount < 64)
+                Array.Resize(ref _active, _active.Length * 2);
+            for (ulong rest = _isActive[word]; rest != 0; rest &= rest - 1)
+                _active[_activeCount++] = (word << 6) + BitOperations.TrailingZeroCount(rest);
+        }
+    }
+
     private void PrefetchActive(int at)
     {
         const int RowAhead = 16, MotionAhead = 8;
@@ -184,15 +194,7 @@ public sealed class WorldHistory
         at = default;
     }
 
-    private void Activate(int row)
-    {
-        if (_courses[row].IsActive)
-            return;
-        _courses[row].IsActive = true;
-        if (_activeCount == _active.Length)
-            Array.Resize(ref _active, _active.Length * 2);
-        _active[_activeCount++] = row;
-    }
+    private void Activate(int row) => _isActive[row >> 6] |= 1UL << row;
 
     private void Begin(int row, Tick tick)
     {
@@ -205,7 +207,7 @@ public sealed class WorldHistory
         if (at.Id != 0)
             _pools[at.Kind].Release(at.Block);
         at = new Row { Id = _world.Id[row], Kind = kindIndex, Block = _pools[kindIndex].Rent() };
-        _courses[row] = new Course { IsActive = _courses[row].IsActive, TeleportCount = _world.TeleportCount[row] };
+        _courses[row] = new Course { TeleportCount = _world.TeleportCount[row] };
         Place(ref at, row);
         Span<ulong> record = stackalloc ulong[Schema.WordsMax];
         record = record[..kind.WordCount];
@@ -761,7 +763,6 @@ public sealed class WorldHistory
         public byte Departures;        // one bit a tick: left its published motion
         public byte QuietTicks;
         public bool IsSampling;
-        public bool IsActive;
     }
 }
 
