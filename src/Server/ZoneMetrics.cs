@@ -122,6 +122,9 @@ public sealed class ZoneMetrics : IDisposable
     /// <summary>Clients connected now.</summary>
     public int Peers { get; internal set; }
 
+    /// <summary>How long ticks took since the window began. Costs microseconds, where a report looks at every player.</summary>
+    public TickTimes TickMs => TickTimes.Of(_tickNs);
+
     /// <summary>Duration of whole ticks since <see cref="Clear"/>.</summary>
     internal Histogram TickNs => _tickNs;
 
