@@ -27,7 +27,7 @@ internal sealed class WrittenWorld
         _rules = new FarmRules(new FarmOptions { Workload = workload }, schema);
         _rules.Populate(World);
         Replicator = new Replicator(World, new ReplicationOptions { FixedRate = true, BytesPerSecond = bytesPerSecond }, Walkers);
-        Writer = new SnapshotWriter(Replicator);
+        Writer = new SnapshotWriter(Replicator) { CountsFresh = false };    // as in a zone without a limit, which is the default
         _sequences = new SequenceNumber[peers];
         for (int i = 0; i < Walkers; i++)
         {

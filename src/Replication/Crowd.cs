@@ -102,7 +102,7 @@ internal sealed class Crowd(Replicator replicator, WriterCounters counters)
         peer.IsInCrowd = true;
         Gather(peer);
         // The nearest quarter is told in any case; of the others whoever is told stays, as long as there is room and it is not twice as far down: in a crowd that walks, the nearest
-        // are others at every step, and each that comes costs four times what it costs to stay.
+        // are others at every step, and to come and go is what costs.
         int most = cap * 5 / 4;
         float nearest = UpperDistance(BinOfRank(cap / 4)), near = UpperDistance(BinOfRank(cap)), exit = UpperDistance(BinOfRank(cap * 2) - 1);
         LeaveBeyond(peer, Math.Max(near, exit), tick);
@@ -278,13 +278,6 @@ internal sealed class Crowd(Replicator replicator, WriterCounters counters)
 
     private void LeaveBeyond(PeerView peer, float exit, Tick tick)
     {
-        ReadOnlySpan<PeerView.Slot> slots = peer.Slots;
-        foreach (ref readonly Member member in _members.AsSpan(0, _memberCount))
-        {
-            if (member.Squared > exit)
-                peer.PrefetchFind(slots[member.Slot].Id);
-        }
-
         foreach (ref Member member in _members.AsSpan(0, _memberCount))
         {
             if (member.Squared <= exit || member.Squared == Gone || replicator.IsRelevant(peer, member.Row, tick))
@@ -320,22 +313,9 @@ internal sealed class Crowd(Replicator replicator, WriterCounters counters)
         return others;
     }
 
-    // Whether the peer holds them, and what it kept of them: all at once.
-    private void PrefetchEnters(PeerView peer, float within, int room)
-    {
-        for (int i = NextWithin(0, within); i < _gathered && room > 0; i = NextWithin(i + 1, within))
-        {
-            if (IsMember(_places[i]))
-                continue;
-            room--;
-            peer.PrefetchEnter(_movers.Movers[_places[i]].Id);
-        }
-    }
-
     // False when others wait for the next snapshot.
     private bool EnterWithin(PeerView peer, float within, int most, Tick tick, ref int enters, ref int returns)
     {
-        PrefetchEnters(peer, within, most - peer.MoverCount);
         for (int i = NextWithin(0, within); i < _gathered && peer.MoverCount < most; i = NextWithin(i + 1, within))
         {
             int place = _places[i];

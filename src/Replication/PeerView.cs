@@ -399,13 +399,6 @@ public sealed partial class PeerView
     /// <summary>Asks for the memory of <see cref="FindSlot"/>.</summary>
     internal void PrefetchFind(uint id) => Protocol.Prefetch.Element(_map, Home(id, _mapMask));
 
-    /// <summary>Asks for the memory of <see cref="BeginEnter"/>, where no slot is to be looked at.</summary>
-    internal void PrefetchEnter(uint id)
-    {
-        PrefetchFind(id);
-        Protocol.Prefetch.Element(_kept, KeptPlace(id));
-    }
-
     /// <summary>The second step: the slot that is looked at first, or what was kept of an entity that has none.</summary>
     internal void PrefetchFound(uint id)
     {

@@ -112,7 +112,7 @@ public sealed partial class SnapshotWriter
     public int PreparedBytes => Math.Max(TailBytesMin, (HeaderBitsMax + _crowd.Plan(int.MaxValue) + _preparedBits + 7) / 8);
 
     /// <summary>Bytes of the news in the snapshot prepared last that was in none prepared before, with all copies that it will have while its ack is awaited.</summary>
-    /// <remarks>What a peer wants, whether it is sent it or not: what waits is counted once, and copies are not counted again.</remarks>
+    /// <remarks>What a peer wants, whether it is sent it or not: what waits is counted once, and copies are not counted again. 0 without <see cref="CountsFresh"/>.</remarks>
     public int FreshBytes => (_freshBits + 7) / 8;
 
     /// <summary>Ticks between two snapshots of the peer prepared last, as its loss and bytes are now.</summary>

@@ -16,9 +16,6 @@ public sealed partial class Zone<TInput>
     private const int BehindAhead = 4;
     private const int KeyAhead = 2;
 
-    // A packet takes three, and asks for a hundred lines: what is asked for earlier has left the nearest cache again.
-    private const int WriteAhead = 1;
-
     /// <summary>Something came up for a peer: it is looked after in this tick, and in each until nothing is left.</summary>
     private void Stir(Peer<TInput> peer) => _restless[peer.Index] = true;
 
@@ -77,27 +74,29 @@ public sealed partial class Zone<TInput>
 
     private void PrefetchWriting(ReadOnlySpan<int> due, int at)
     {
-        if (at + WriteAhead + 3 < due.Length)
-            Prefetch.Object(_peers[due[at + WriteAhead + 3]], Peer<TInput>.PrefetchBytes);
-        if (at + WriteAhead + 2 < due.Length)
+        // A packet takes longer than a datagram: half as far.
+        const int ToPeer = 4, ToParts = 3, ToBehind = 2, ToKey = 1;
+        if (at + ToPeer < due.Length)
+            Prefetch.Object(_peers[due[at + ToPeer]], Peer<TInput>.PrefetchBytes);
+        if (at + ToParts < due.Length)
         {
-            Peer<TInput> peer = _peers[due[at + WriteAhead + 2]]!;
+            Peer<TInput> peer = _peers[due[at + ToParts]]!;
             Prefetch.Object(peer.Connection, Connection.ObjectBytes);
             Replication.PeerView.Prefetch(peer.View);
             Prefetch.Object(peer.Inputs, InputRing<TInput>.ObjectBytes);
         }
 
-        if (at + WriteAhead + 1 < due.Length)
+        if (at + ToBehind < due.Length)
         {
-            Peer<TInput> peer = _peers[due[at + WriteAhead + 1]]!;
+            Peer<TInput> peer = _peers[due[at + ToBehind]]!;
             peer.Connection.PrefetchParts();
             peer.View?.PrefetchNews();
             peer.View?.PrefetchAcks();
         }
 
-        if (at + WriteAhead < due.Length)
+        if (at + ToKey < due.Length)
         {
-            Peer<TInput> peer = _peers[due[at + WriteAhead]]!;
+            Peer<TInput> peer = _peers[due[at + ToKey]]!;
             peer.Connection.PrefetchSealing();
             peer.View?.PrefetchSlots();
             peer.View?.PrefetchAcked();

@@ -61,13 +61,9 @@ internal sealed class Bot(int index, GameClient<TopDownInput> client, FarmBot ha
         get
         {
             ClientStats stats = Client.Stats;
-            return new DecodeErrorCounts(stats.Malformed, stats.WithoutBaseline, stats.WrongChecks, Client.Drops(OpenResult.Malformed) + Client.Drops(OpenResult.BadSeal) - Strays);
+            return new DecodeErrorCounts(stats.Malformed, stats.WithoutBaseline, stats.WrongChecks, Client.Drops(OpenResult.Malformed) + Client.Drops(OpenResult.BadSeal));
         }
     }
-
-    /// <summary>Of a bot that came in at a later attempt, packets that no key of its opens: an earlier one was let in as it gave up, and one connection in 256 has
-    /// the low byte of another's id.</summary>
-    public long Strays => Retries > 0 ? Client.Drops(OpenResult.BadSeal) : 0;
 
     /// <summary>Asks for a bot's memory.</summary>
     public static void Prefetch(Bot bot) => Protocol.Prefetch.Object(bot, ObjectBytes);

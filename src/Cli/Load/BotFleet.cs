@@ -401,7 +401,6 @@ internal sealed class BotFleet : IDisposable
             CpuCores = now.CoresSince(in _windowStart),
             FullyDecoded = _bots.Count(bot => bot.Decodes),
             JoinRetries = _bots.Sum(bot => bot.Retries),
-            StrayPackets = _bots.Sum(bot => bot.Strays),
             Traffic = traffic.PerSecond(seconds),
             LateMs = new LowHigh(_lateUs.Percentile(0.5) / 1e3, _lateUs.Percentile(0.99) / 1e3),
             SnapshotHzP1 = Histogram.Percentile(hz, 0.01),

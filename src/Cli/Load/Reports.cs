@@ -263,9 +263,6 @@ internal sealed record BotsReport
     /// <summary>Joins since the start that timed out in their handshake, and were tried again.</summary>
     public int JoinRetries { get; init; }
 
-    /// <summary>Packets of attempts that were let in as their bots gave them up, taken for one's own by the byte that names a connection. No decode errors.</summary>
-    public long StrayPackets { get; init; }
-
     /// <summary>What their socket moved: inputs out, snapshots in.</summary>
     public TrafficReport? Traffic { get; init; }
 

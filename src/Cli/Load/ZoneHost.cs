@@ -130,7 +130,7 @@ internal sealed class ZoneHost : IDisposable
         }
     }
 
-    // Tick percentiles are the window's so far; rates are since the last question. No report: with ten thousand players that is 20 ms in which no tick runs.
+    // Tick percentiles are the window's so far; rates are since the last question. No report: that looks at every player, between two ticks.
     private ServeStatus ReadStatus()
     {
         TickTimes tickMs = _zone.Metrics.TickMs;
